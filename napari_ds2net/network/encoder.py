@@ -1,0 +1,102 @@
+"""The encoder: any timm model with four levels of strides 4, 8, 16 and 32."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+import timm
+import torch
+from torch import nn
+
+from napari_ds2net.errors import CheckpointError
+
+STRIDES = (4, 8, 16, 32)
+
+
+class _FeatureInfo(Protocol):
+    """What timm tells of a feature pyramid."""
+
+    def channels(self) -> list[int]: ...
+
+    def reduction(self) -> list[int]: ...
+
+
+class Encoder(nn.Module):
+    """A timm feature pyramid reduced to the levels of strides 4, 8, 16 and 32.
+
+    Parameters
+    ----------
+    name
+        A timm model name, such as ``"pvt_v2_b2"`` or ``"mobilenetv2_100"``.
+    drop_path
+        Stochastic depth rate in training, rising linearly over the depth; the paper's is 0.1.
+    pretrained
+        Fetch timm's ImageNet weights (needs internet or a filled cache).
+
+    Raises
+    ------
+    CheckpointError
+        timm does not know the model, it has not these four levels, or its weights cannot be had.
+    """
+
+    def __init__(self, name: str, *, drop_path: float = 0.0, pretrained: bool = False) -> None:
+        super().__init__()
+        levels = _levels(name)
+        self.body = _create(name, levels, drop_path, pretrained)
+        self.channels = tuple(_feature_info(self.body).channels())
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Return F1..F4.
+
+        Parameters
+        ----------
+        image
+            float, shape (N, 3, H, W), H and W multiples of 32.
+
+        Returns
+        -------
+        Four maps, shapes (N, C_i, H / s, W / s) for the strides s = 4, 8, 16, 32.
+        """
+        return cast("list[torch.Tensor]", self.body(image))
+
+
+def _feature_info(model: nn.Module) -> _FeatureInfo:
+    return cast("_FeatureInfo", model.feature_info)
+
+
+def _levels(name: str) -> tuple[int, ...]:
+    """Return the indices of the levels with our strides."""
+    if not timm.is_model(name):
+        raise CheckpointError(
+            f"timm {timm.__version__} knows no encoder {name!r}; expected a name such as "
+            "'pvt_v2_b2' or 'mobilenetv2_100'."
+        )
+    with torch.device("meta"):
+        try:
+            reduction = _feature_info(timm.create_model(name, features_only=True)).reduction()
+        except (RuntimeError, AttributeError) as error:
+            raise CheckpointError(f"The encoder {name!r} gives no feature pyramid.") from error
+    if not set(STRIDES) <= set(reduction):
+        raise CheckpointError(
+            f"The encoder {name!r} has levels of strides {reduction}; expected {list(STRIDES)}."
+        )
+    return tuple(reduction.index(stride) for stride in STRIDES)
+
+
+def _create(name: str, levels: tuple[int, ...], drop_path: float, pretrained: bool) -> nn.Module:
+    """Build the pyramid, with ImageNet weights if asked for."""
+    try:
+        return timm.create_model(
+            name,
+            features_only=True,
+            out_indices=levels,
+            drop_path_rate=drop_path,
+            pretrained=pretrained,
+        )
+    except Exception as error:  # timm and its hub raise whatever their transport raises
+        if not pretrained:
+            raise
+        raise CheckpointError(
+            f"The ImageNet weights of {name!r} could not be fetched by timm "
+            f"({type(error).__name__}). Connect to the internet once, or give a weights file."
+        ) from error

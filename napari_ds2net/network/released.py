@@ -1,0 +1,90 @@
+"""Names of the parameters in the authors' releases, and what this project calls them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+
+_DECODER = (
+    (r"Translayer1_(\d)\.conv\.(\d)\.", lambda m: f"laterals.{m[1]}.{m[2]}."),
+    (r"DEM(\d)\.conv_pool\.", lambda m: f"detail_stream.{int(m[1]) - 1}.fuse."),
+    (r"DEM(\d)\.conv1\.", lambda m: f"detail_stream.{int(m[1]) - 1}.mask_in."),
+    (r"DEM(\d)\.conv2\.", lambda m: f"detail_stream.{int(m[1]) - 1}.mask_out."),
+    (r"SEM(\d)\.sa\.conv1\.", lambda m: f"semantic_stream.{int(m[1]) - 1}.spatial.conv."),
+    (r"SEM(\d)\.ca\.fc1\.", lambda m: f"semantic_stream.{int(m[1]) - 1}.channel.reduce."),
+    (r"SEM(\d)\.ca\.fc2\.", lambda m: f"semantic_stream.{int(m[1]) - 1}.channel.expand."),
+    (r"SEM(\d)\.conv1\.", lambda m: f"semantic_stream.{int(m[1]) - 1}.mask."),
+    (r"output_conv(\d)\.", lambda m: f"heads.{int(m[1]) - 1}."),
+)
+_PVT = (
+    (r"patch_embed1\.", lambda m: "patch_embed."),
+    (r"patch_embed(\d)\.", lambda m: f"stages_{int(m[1]) - 1}.downsample."),
+    (r"block(\d)\.(\d+)\.", lambda m: f"stages_{int(m[1]) - 1}.blocks.{m[2]}."),
+    (r"norm(\d)\.", lambda m: f"stages_{int(m[1]) - 1}.norm."),
+)
+_BACKBONE = "backbone1."
+_BACKBONE_MARK = "patch_embed4.proj.weight"
+_PVT_WIDTHS_AND_DEPTHS = {
+    (32, 2): "pvt_v2_b0",
+    (64, 2): "pvt_v2_b1",
+    (64, 6): "pvt_v2_b2",
+    (64, 18): "pvt_v2_b3",
+    (64, 27): "pvt_v2_b4",
+    (64, 40): "pvt_v2_b5",
+}
+
+
+def is_released_ds2net(state: Mapping[str, torch.Tensor]) -> bool:
+    """Tell whether `state` has the names of the authors' DS2Net."""
+    return "output_conv6.weight" in state and f"{_BACKBONE}{_BACKBONE_MARK}" in state
+
+
+def is_released_backbone(state: Mapping[str, torch.Tensor]) -> bool:
+    """Tell whether `state` is a PVTv2 backbone alone, such as ``pvt_v2_b2.pth``."""
+    return _BACKBONE_MARK in state
+
+
+def rename_ds2net(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the authors' DS2Net `state` under this project's names."""
+    renamed: dict[str, torch.Tensor] = {}
+    for key, value in state.items():
+        if key.startswith(_BACKBONE):
+            name = pvt_name(key.removeprefix(_BACKBONE))
+            renamed |= {f"encoder.body.{name}": value} if name else {}
+        else:
+            renamed[_first_match(key, _DECODER)] = value
+    return renamed
+
+
+def rename_backbone(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a PVTv2 `state` under timm's pyramid names, without the classifier."""
+    names = {key: pvt_name(key) for key in state}
+    return {name: state[key] for key, name in names.items() if name}
+
+
+def pvt_name(key: str) -> str:
+    """Return timm's name of a PVTv2 parameter, empty for the classifier."""
+    if key.startswith("head."):
+        return ""
+    return _first_match(key, _PVT).replace(".dwconv.dwconv.", ".dwconv.")
+
+
+def pvt_variant(state: Mapping[str, torch.Tensor], prefix: str = "") -> str | None:
+    """Return timm's name of the PVTv2 whose released parameters are in `state`, or None."""
+    stem = state.get(f"{prefix}patch_embed1.proj.weight")
+    blocks = [key for key in state if key.startswith(f"{prefix}block3.")]
+    depths = {int(key.removeprefix(f"{prefix}block3.").split(".")[0]) for key in blocks}
+    if stem is None or not depths:
+        return None
+    return _PVT_WIDTHS_AND_DEPTHS.get((int(stem.shape[0]), max(depths) + 1))
+
+
+def _first_match(key: str, rules: tuple[tuple[str, object], ...]) -> str:
+    """Apply the first rule whose pattern begins `key`; an unknown key stays as it is."""
+    for pattern, name in rules:
+        match = re.match(pattern, key)
+        if match is not None and callable(name):
+            return f"{name(match)}{key[match.end() :]}"
+    return key
