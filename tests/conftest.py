@@ -1,0 +1,33 @@
+"""What every test shares: one thread, no network, seeded chance and a model library of its own."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from typing import TYPE_CHECKING
+
+# Read when numpy and torch are loaded. One thread sums in one order, so results are repeatable.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _repeatable_chance() -> None:
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  third parties draw from the global generator
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _own_model_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DS2NET_HOME", str(tmp_path / "ds2net-home"))
