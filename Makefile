@@ -1,0 +1,44 @@
+# make run, make test, make lint, make bench, make clean. Everything is installed into .venv.
+
+# make PYTHON=/path/to/python uses that one.
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# Debian and Ubuntu packages that the tests need beyond Python itself.
+TEST_SYSTEM_PACKAGES :=
+OUTPUT := sample-output
+
+.PHONY: run test lint bench clean
+
+run: $(VENV)/run.stamp
+	$(BIN)/python -m scripts.sample_output $(OUTPUT)
+
+# The tests run even when the linters complain, so that one run shows everything.
+test: $(VENV)/test.stamp
+	@$(MAKE) --no-print-directory lint; lint=$$?; \
+	[ $$lint -eq 0 ] || echo "make lint FAILED, see above; the tests run all the same."; \
+	$(BIN)/python -m pytest && exit $$lint
+
+lint: $(VENV)/test.stamp
+	@sh scripts/lint $(BIN)
+
+bench: $(VENV)/run.stamp
+	$(BIN)/python -m benchmarks.inference
+
+clean:
+	rm -rf $(VENV) $(OUTPUT) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are renewed when pyproject.toml changes; until then both commands start at once.
+$(VENV)/run.stamp: pyproject.toml
+	@scripts/make-venv $(VENV) $(PYTHON)
+	@echo "Installing napari-ds2net into $(VENV) (the first time takes several minutes)."
+	$(BIN)/python -m pip install --editable .
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml
+	@scripts/install-system-packages $(TEST_SYSTEM_PACKAGES)
+	@scripts/make-venv $(VENV) $(PYTHON)
+	@echo "Installing napari-ds2net and its tests' needs into $(VENV) (the first time takes several minutes)."
+	$(BIN)/python -m pip install --editable '.[test,lint]'
+	@touch $@ $(VENV)/run.stamp
