@@ -1,0 +1,1 @@
+"""Programs that the Makefile runs; not part of the package."""
