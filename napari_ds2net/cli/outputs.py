@@ -1,0 +1,189 @@
+"""Which images a run reads and which files it writes, settled before anything is computed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from napari_ds2net.errors import ImageError, SettingsError
+
+MOST_NAMED = 3
+"""How many files an error lists before it says "and so many more"."""
+
+
+class Save(StrEnum):
+    """What can be written of a prediction."""
+
+    MASK = "mask"
+    LABELS = "labels"
+    PROBABILITY = "probability"
+    DETAIL = "detail"
+    SEMANTIC = "semantic"
+    UNCERTAINTY = "uncertainty"
+
+    @property
+    def ending(self) -> str:
+        """What follows the image's stem in the file name."""
+        return f"_{self.value}.png" if self is Save.MASK else f"_{self.value}.tif"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """One image to segment and the file for each thing to save."""
+
+    image: Path
+    files: Mapping[Save, Path]
+
+
+def parse_save(texts: Sequence[str]) -> tuple[Save, ...]:
+    """Read ``["mask,detail", "uncertainty"]``, in any order and without doubles.
+
+    Raises
+    ------
+    SettingsError
+        A word is not one of `Save`.
+    """
+    words = [word.strip().lower() for text in texts for word in text.split(",")]
+    unknown = [word for word in words if word not in set(Save)]
+    if unknown:
+        raise SettingsError(
+            f"--save has {unknown[0]!r}; expected a list of {', '.join(Save)}, without spaces."
+        )
+    return tuple(what for what in Save if what in words)
+
+
+def find_images(inputs: Iterable[Path], suffixes: Sequence[str], output: Path) -> list[Path]:
+    """Return the images that `inputs` name, each once, in their order.
+
+    A file is taken as it is; of a folder, the files with one of `suffixes`, by name, without those
+    in folders below it, hidden files, and files that an earlier run wrote beside the images.
+
+    Raises
+    ------
+    ImageError
+        A folder holds no image.
+    """
+    found: dict[Path, None] = {}
+    for given in inputs:
+        if not given.is_dir():
+            found.setdefault(given)
+            continue
+        images = [path for path in sorted(given.iterdir()) if _is_image(path, suffixes)]
+        if _same_folder(given, output):
+            images = _without_results(images)
+        if not images:
+            raise ImageError(
+                f"{given} holds no image; expected files like *{', *'.join(suffixes)}."
+            )
+        found.update(dict.fromkeys(images))
+    return _each_once(found)
+
+
+def plan_jobs(images: Sequence[Path], output: Path, save: Sequence[Save]) -> list[Job]:
+    """Give every image its files in the folder `output`; images of one name get longer names.
+
+    ``a.png`` and ``a.jpg`` become ``a_png_mask.png`` and ``a_jpg_mask.png``; two ``a.png`` become
+    ``first_a_mask.png`` and ``second_a_mask.png``, after their folders.
+    """
+    return [
+        Job(image, {what: output / f"{stem}{what.ending}" for what in save})
+        for image, stem in zip(images, _distinct_stems(images), strict=True)
+    ]
+
+
+def check_outputs(jobs: Sequence[Job], *, overwrite: bool) -> None:
+    """Refuse to write over files that are there, and ever over an image of this run.
+
+    Raises
+    ------
+    SettingsError
+        A file exists and `overwrite` is false, or it is one of the images.
+    """
+    targets = [path for job in jobs for path in job.files.values()]
+    images = {os.path.realpath(job.image) for job in jobs}
+    own = [path for path in targets if os.path.realpath(path) in images]
+    if own:
+        raise SettingsError(
+            f"{_some(own)} would be overwritten, but this run reads it; choose another --output."
+        )
+    there = [path for path in targets if path.exists()]
+    if there and not overwrite:
+        raise SettingsError(
+            f"{_some(there)} would be overwritten; choose another --output, or add --overwrite."
+        )
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for the results and try whether it takes a file.
+
+    Raises
+    ------
+    SettingsError
+        It cannot be made or written to.
+    """
+    probe = folder / f".ds2net-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SettingsError(
+            f"Nothing can be written into {folder} ({error.strerror}); choose another --output."
+        ) from error
+
+
+def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
+    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+
+
+def _same_folder(first: Path, second: Path) -> bool:
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
+def _without_results(images: Sequence[Path]) -> list[Path]:
+    """Leave out ``a_mask.png`` and the like where there is an ``a`` that they belong to."""
+    results = {f"{image.stem}{what.ending}" for image in images for what in Save}
+    return [image for image in images if image.name not in results]
+
+
+def _each_once(paths: Iterable[Path]) -> list[Path]:
+    """Drop files named twice, such as by a folder and by themselves."""
+    first: dict[str, Path] = {}
+    for path in paths:
+        first.setdefault(os.path.realpath(path), path)
+    return list(first.values())
+
+
+def _distinct_stems(images: Sequence[Path]) -> list[str]:
+    """Return a stem for every image; no two are equal, not even but for capitals."""
+    folders = [path.absolute().parent.name for path in images]
+    names = [path.name.replace(".", "_") for path in images]
+    stems = [path.stem for path in images]
+    for longer in (
+        names,
+        [f"{folder}_{path.stem}" for folder, path in zip(folders, images, strict=True)],
+        [f"{folder}_{name}" for folder, name in zip(folders, names, strict=True)],
+        [f"{number}_{name}" for number, name in enumerate(names, start=1)],
+    ):
+        stems = [
+            new if count > 1 else old
+            for old, new, count in zip(stems, longer, _counts(stems), strict=True)
+        ]
+    return stems
+
+
+def _counts(stems: Sequence[str]) -> list[int]:
+    """Return how often each stem occurs, capitals not counting."""
+    counter = Counter(stem.casefold() for stem in stems)
+    return [counter[stem.casefold()] for stem in stems]
+
+
+def _some(paths: Sequence[Path]) -> str:
+    """Name a few files and count the rest."""
+    named = ", ".join(str(path) for path in paths[:MOST_NAMED])
+    rest = len(paths) - MOST_NAMED
+    return f"{named} and {rest} more" if rest > 0 else named

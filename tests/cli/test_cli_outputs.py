@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_ds2net.cli.outputs import (
+    Save,
+    check_outputs,
+    find_images,
+    make_folder,
+    parse_save,
+    plan_jobs,
+)
+from napari_ds2net.errors import ImageError, SettingsError
+
+SUFFIXES = (".png", ".jpg", ".tif")
+
+
+def touch(*paths: Path) -> list[Path]:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return list(paths)
+
+
+def names(images: list[Path], output: Path) -> list[str]:
+    return [job.files[Save.MASK].name for job in plan_jobs(images, output, [Save.MASK])]
+
+
+def test_save_is_read_in_any_order_and_once() -> None:
+    assert parse_save(["detail, mask", "mask"]) == (Save.MASK, Save.DETAIL)
+    with pytest.raises(SettingsError, match="--save has 'masks'; expected"):
+        parse_save(["masks"])
+    with pytest.raises(SettingsError, match="--save has ''"):
+        parse_save(["mask,"])
+
+
+def test_file_names_are_the_promised_ones(tmp_path: Path) -> None:
+    (job,) = plan_jobs([Path("in/frame.1.png")], tmp_path, list(Save))
+    assert {path.name for path in job.files.values()} == {
+        "frame.1_mask.png",
+        "frame.1_labels.tif",
+        "frame.1_probability.tif",
+        "frame.1_detail.tif",
+        "frame.1_semantic.tif",
+        "frame.1_uncertainty.tif",
+    }
+
+
+def test_a_folder_gives_its_images_only(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    touch(*(folder / name for name in ("b.PNG", "a.jpg", "notes.txt", ".hidden.png")))
+    touch(folder / "deeper" / "c.png")
+    found = find_images([folder, folder / "a.jpg"], SUFFIXES, tmp_path)
+    assert [path.name for path in found] == ["a.jpg", "b.PNG"]
+
+
+def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"holds no image; expected files like \*\.png"):
+        find_images([tmp_path], SUFFIXES, tmp_path / "out")
+
+
+def test_results_beside_the_images_are_not_images(tmp_path: Path) -> None:
+    touch(*(tmp_path / name for name in ("a.png", "a_mask.png", "a_detail.tif", "b_mask.png")))
+    found = find_images([tmp_path], SUFFIXES, tmp_path)
+    assert [path.name for path in found] == ["a.png", "b_mask.png"]
+    assert len(find_images([tmp_path], SUFFIXES, tmp_path / "out")) == 4
+
+
+def test_images_of_one_name_get_different_files(tmp_path: Path) -> None:
+    images = [Path("one/a.png"), Path("one/a.jpg"), Path("one/b.png")]
+    assert names(images, tmp_path) == ["a_png_mask.png", "a_jpg_mask.png", "b_mask.png"]
+    images = [Path("one/a.png"), Path("two/a.png"), Path("two/A.jpg")]
+    assert names(images, tmp_path) == ["one_a_mask.png", "two_a_mask.png", "A_jpg_mask.png"]
+    images = [Path("1/x/a.png"), Path("2/x/a.png"), Path("3/x_a.png")]
+    found = names(images, tmp_path)
+    assert len({name.casefold() for name in found}) == 3
+
+
+def test_nothing_is_overwritten_silently(tmp_path: Path) -> None:
+    (image,) = touch(tmp_path / "a.png")
+    jobs = plan_jobs([image], tmp_path, [Save.MASK, Save.DETAIL])
+    check_outputs(jobs, overwrite=False)
+    touch(tmp_path / "a_detail.tif")
+    with pytest.raises(SettingsError, match=r"a_detail\.tif would be overwritten; .*--overwrite"):
+        check_outputs(jobs, overwrite=False)
+    check_outputs(jobs, overwrite=True)
+
+
+def test_an_image_of_the_run_is_never_overwritten(tmp_path: Path) -> None:
+    images = touch(tmp_path / "a.png", tmp_path / "a_mask.png")
+    jobs = plan_jobs(images, tmp_path, [Save.MASK])
+    with pytest.raises(SettingsError, match="but this run reads it"):
+        check_outputs(jobs, overwrite=True)
+
+
+def test_many_files_are_counted(tmp_path: Path) -> None:
+    images = [tmp_path / f"{number}.png" for number in range(9)]
+    jobs = plan_jobs(images, tmp_path, [Save.MASK])
+    touch(*(path for job in jobs for path in job.files.values()))
+    with pytest.raises(SettingsError, match="and 6 more would be overwritten"):
+        check_outputs(jobs, overwrite=False)
+
+
+def test_the_output_folder_is_tried_first(tmp_path: Path) -> None:
+    make_folder(tmp_path / "new" / "deep")
+    assert list((tmp_path / "new" / "deep").iterdir()) == []
+    (file,) = touch(tmp_path / "file")
+    with pytest.raises(SettingsError, match="Nothing can be written into"):
+        make_folder(file / "below")
