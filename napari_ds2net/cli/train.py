@@ -1,0 +1,153 @@
+"""``ds2net train``: a recipe and folders of images and masks in, a network out."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_ds2net.cli.console import complain, errors_in_words, note, say
+from napari_ds2net.cli.interrupt import StopRequest
+from napari_ds2net.cli.recipes import find_recipe
+from napari_ds2net.cli.training_display import TrainingDisplay, duration
+from napari_ds2net.errors import SettingsError
+
+if TYPE_CHECKING:
+    from ds2net_training.events import Event, TrainingResult
+    from ds2net_training.trainer import RunOptions
+
+_SUFFIX = ".safetensors"
+
+
+@errors_in_words
+def train(
+    recipe: Annotated[
+        str, typer.Option(help="A TOML file, or the name of a recipe that comes with the trainer.")
+    ],
+    data: Annotated[
+        list[Path], typer.Option(metavar="DIR...", help="Folders with images/ and masks/ each.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File of the network.")],
+    more_data: Annotated[list[Path] | None, typer.Argument(metavar="[DIR]", hidden=True)] = None,
+    encoder_weights: Annotated[
+        Path | None,
+        typer.Option(help="File that the encoder starts from, where the recipe wants one."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted training of this output.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start anew where there is a training already.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="32-true, or bf16-mixed where the processor has it.")
+    ] = "32-true",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare images.")] = 0,
+    log: Annotated[
+        Path | None, typer.Option(help="File to which every epoch is added as a line of JSON.")
+    ] = None,
+) -> None:
+    """Train a network: the best one on held-out images is kept in --output, with its model card.
+
+    Ctrl-C stops after the step under way; the same command with --resume goes on from there.
+    """
+    output = _weights_file(output)
+    folders = [*data, *(more_data or ())]
+    path = find_recipe(recipe)
+    _check_output(output, resume=resume, overwrite=overwrite)
+
+    from ds2net_training.settings import read_recipe
+    from ds2net_training.trainer import RunOptions, train_steps
+
+    settings = read_recipe(path)
+    options = RunOptions(
+        output=output,
+        encoder_weights=encoder_weights,
+        device=device,
+        precision=precision,
+        resume=resume,
+        workers=workers,
+    )
+    output.absolute().parent.mkdir(parents=True, exist_ok=True)
+    result = _follow(train_steps(settings, folders, options), log)
+    if result is None:
+        _say_how_to_go_on(options, recipe, folders)
+        raise typer.Exit(130)
+    if is_first_process():
+        say(
+            f"{result.path}: validation Dice {result.best_dice:.3f} in epoch {result.best_epoch} "
+            f"of {result.epochs_run}, {duration(result.seconds)}"
+        )
+
+
+def _weights_file(output: Path) -> Path:
+    """Return `output` with the suffix of a network's file."""
+    if output.suffix == _SUFFIX:
+        return output
+    if output.is_dir() or output.suffix:
+        raise SettingsError(f"--output is {output}; expected a file such as mine{_SUFFIX}.")
+    return output.with_name(output.name + _SUFFIX)
+
+
+def _check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse to start where an earlier training would be lost."""
+    from ds2net_training.resume import resume_path
+
+    if resume and overwrite:
+        raise SettingsError("--resume goes on and --overwrite starts anew; give one of them.")
+    if resume or overwrite or not is_first_process():
+        return
+    if resume_path(output).exists():
+        raise SettingsError(
+            f"A training of {output} is there already; add --resume to go on with it, or "
+            "--overwrite to start anew."
+        )
+    if output.exists():
+        raise SettingsError(f"{output} exists; choose another --output, or add --overwrite.")
+
+
+def _follow(
+    steps: Generator[Event, None, TrainingResult], log: Path | None
+) -> TrainingResult | None:
+    """Run a training to its end and show it; None if it was asked to stop."""
+    shown = TrainingDisplay(log if is_first_process() else None, quiet=not is_first_process())
+    with StopRequest(lambda: note("Stopping after this step; Ctrl-C again stops at once.")) as stop:
+        try:
+            with shown:
+                while not stop.made:
+                    try:
+                        shown.show(next(steps))
+                    except StopIteration as end:
+                        result: TrainingResult = end.value
+                        return result
+        finally:
+            steps.close()  # the trainer saves a resume point
+    return None
+
+
+def _say_how_to_go_on(options: RunOptions, recipe: str, folders: list[Path]) -> None:
+    """Tell what an interrupted training leaves behind and how it goes on."""
+    from ds2net_training.resume import resume_path
+
+    if not resume_path(options.output).exists():
+        complain("nothing was learned yet, and nothing is left behind.", kind="Stopped")
+        return
+    command = ["ds2net", "train", "--recipe", recipe]
+    for folder in folders:
+        command += ["--data", str(folder)]
+    command += ["--output", str(options.output), "--device", options.device]
+    command += ["--precision", str(options.precision)]
+    if options.encoder_weights is not None:
+        command += ["--encoder-weights", str(options.encoder_weights)]
+    best = f"the best network so far is in {options.output}; " if options.output.exists() else ""
+    complain(f"{best}go on with\n{shlex.join([*command, '--resume'])}", kind="Stopped")
+
+
+def is_first_process() -> bool:
+    """Tell whether this is the only process, or the first that ``torchrun`` started."""
+    return os.environ.get("RANK", "0") == "0"

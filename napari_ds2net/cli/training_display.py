@@ -1,0 +1,107 @@
+"""What a training shows while it runs, and the log that it keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from napari_ds2net.cli.console import progress, say
+
+if TYPE_CHECKING:
+    from ds2net_training.events import EpochDone, Event
+
+
+class TrainingDisplay:
+    """The events of a training: a bar and a line per epoch, and a log of JSON lines.
+
+    Parameters
+    ----------
+    log
+        File to which the start and every epoch are added, or None.
+    quiet
+        Show nothing, as the further processes of a training do.
+    """
+
+    def __init__(self, log: Path | None, *, quiet: bool = False) -> None:
+        self._log_path = log
+        self._log: TextIO | None = None
+        self._display: Progress = progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[left]}"),
+        )
+        self._display.disable |= quiet
+        self._quiet = quiet
+        self._task: TaskID = self._display.add_task("Starting", total=None, left="")
+        self._dice = ""
+
+    def __enter__(self) -> TrainingDisplay:
+        if self._log_path is not None:
+            self._log_path.absolute().parent.mkdir(parents=True, exist_ok=True)
+            self._log = self._log_path.open("a", encoding="utf-8")
+        self._display.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._display.stop()
+        if self._log is not None:
+            self._log.close()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        from ds2net_training.events import EpochDone, ImagesRead, StepDone, TrainingStarted
+
+        match event:
+            case ImagesRead():
+                self._move("Reading images", event.done, event.total)
+            case TrainingStarted():
+                self._say(
+                    f"{event.training_images} images to learn from, {event.validation_images} to "
+                    f"validate on, {event.parameters / 1e6:.1f} million parameters, {event.device}"
+                )
+                self._write(event)
+            case StepDone():
+                what = f"Epoch {event.epoch}, loss {event.loss:.3f}{self._dice}"
+                self._move(what, event.step, event.steps, f"{duration(event.seconds_left)} left")
+            case EpochDone():
+                self._dice = f", Dice {event.validation_dice:.3f}"
+                self._say(_epoch_line(event))
+                self._write(event)
+            case _:
+                pass
+
+    def _move(self, description: str, done: int, total: int, left: str = "") -> None:
+        self._display.update(
+            self._task, description=description, completed=done, total=total, left=left
+        )
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            say(line)
+
+    def _write(self, event: Event) -> None:
+        if self._log is not None:
+            values = {"event": type(event).__name__, **dataclasses.asdict(event)}
+            self._log.write(json.dumps(values) + "\n")
+            self._log.flush()
+
+
+def _epoch_line(event: EpochDone) -> str:
+    return (
+        f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.4f}, "
+        f"validation Dice {event.validation_dice:.4f}{' (best)' if event.is_best else ''}, "
+        f"{duration(event.seconds_left)} left"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the two largest units: ``2 h 05 min``, ``3 min 20 s``, ``8 s``."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
