@@ -1,0 +1,198 @@
+"""``ds2net models``: what is in the library, and moving models in and out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_ds2net.cli.console import complain, errors_in_words, note, say, table
+from napari_ds2net.errors import SettingsError
+from napari_ds2net.library import ModelEntry, ModelLibrary
+from napari_ds2net.network.card import Framing, Intensity, ModelCard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+app = typer.Typer(
+    help="List, show, import, export and remove models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+@app.command("list")
+@errors_in_words
+def list_models() -> None:
+    """List the models that can be used, those of the package first."""
+    library = ModelLibrary()
+    entries = library.list()
+    lines = table("name", "from", "MB", "frames", "size", "description")
+    for entry in entries:
+        height, width = entry.card.input_size
+        lines.add_row(
+            entry.name,
+            "package" if entry.bundled else "you",
+            f"{entry.path.stat().st_size / 1e6:.1f}",
+            entry.card.framing.value,
+            f"{width}x{height}",
+            entry.card.description,
+        )
+    if entries:
+        say(lines)
+    else:
+        note(f"There are no models, neither in the package nor in {library.root}.")
+    for damaged in library.damaged():
+        complain(damaged.reason, kind="Warning")
+
+
+@app.command()
+@errors_in_words
+def show(
+    model: Annotated[str, typer.Argument(help="Name of a model, or path of a .safetensors file.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the whole model card as JSON.")
+    ] = False,
+) -> None:
+    """Show what a model is for, how it sees an image, what it learned from, and its scores."""
+    entry = ModelLibrary().entry(model)
+    if as_json:
+        say(entry.card.to_json())
+        return
+    for heading, text in _facts(entry):
+        if text:
+            say(f"{heading + ':':<18} {text}")
+
+
+@app.command("import")
+@errors_in_words
+def import_model(
+    file: Annotated[
+        Path, typer.Argument(help="A .safetensors file of this program, or a released .pth file.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name in the library. If not given, its own.")
+    ] = None,
+    description: Annotated[str | None, typer.Option(help="For a .pth: what it is for.")] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="For a .pth: a name per output, separated by commas.")
+    ] = None,
+    framing: Annotated[
+        Framing | None, typer.Option(help="For a .pth: resize the whole frame, or cut tiles.")
+    ] = None,
+    input_size: Annotated[
+        int | None, typer.Option(help="For a .pth: edge in pixels of the frame or tile.")
+    ] = None,
+    intensity: Annotated[
+        Intensity | None, typer.Option(help="For a .pth: how pixel values become 0 to 1.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="For a .pth: probability from which a pixel is an object.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="For a .pth: terms of the weights.")] = None,
+) -> None:
+    """Check a file of weights, try it, and copy it into your library.
+
+    A file of this program brings its model card. A .pth file as the authors of DS²Net release it
+    has none: its card is made from the options, and the weights are converted.
+    """
+    values = {
+        "description": description,
+        "classes": _class_names(classes),
+        "framing": framing,
+        "input_size": None if input_size is None else (input_size, input_size),
+        "intensity": intensity,
+        "threshold": threshold,
+        "licence": licence,
+    }
+    given = {key: value for key, value in values.items() if value is not None}
+    entry = ModelLibrary().import_file(file, name, card=_card(file, name, given))
+    say(f"{entry.name}: {entry.path}")
+
+
+@app.command("export")
+@errors_in_words
+def export_model(
+    name: Annotated[str, typer.Argument(help="Name of a model.")],
+    destination: Annotated[
+        Path, typer.Argument(help="A folder, or the file to write.", show_default="this folder")
+    ] = Path(),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over a file that is there.")
+    ] = False,
+) -> None:
+    """Copy a model's file, with its card, to somewhere else."""
+    say(str(ModelLibrary().export_file(name, destination, overwrite=overwrite)))
+
+
+@app.command()
+@errors_in_words
+def remove(
+    name: Annotated[str, typer.Argument(help="Name of a model of yours.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete one of your models from the library; there is no way back."""
+    library = ModelLibrary()
+    path = library.find(name)
+    if path.parent == library.root and sys.stdin.isatty() and not yes:
+        typer.confirm(f"Delete {path}?", abort=True, err=True)
+    library.remove(name)
+    say(f"{name}: removed")
+
+
+def _facts(entry: ModelEntry) -> list[tuple[str, str]]:
+    """Return the lines of `show`; those without a text are left out."""
+    card = entry.card
+    height, width = card.input_size
+    origin = "package" if entry.bundled else "yours"
+    return [
+        ("name", f"{entry.name} ({origin})"),
+        ("file", f"{entry.path} ({entry.path.stat().st_size / 1e6:.1f} MB)"),
+        ("description", card.description),
+        ("classes", ", ".join(card.classes)),
+        ("framing", f"{card.framing.value}, {width}x{height} pixels"),
+        ("intensity", card.intensity.value),
+        ("threshold", f"{card.threshold:g}"),
+        ("touching objects", "separated" if card.split_touching else "kept together"),
+        ("smallest object", f"{card.smallest_object_px} px" if card.smallest_object_px else ""),
+        ("pixel size", f"{card.pixel_size_um:g} µm" if card.pixel_size_um else ""),
+        *[
+            ("trained on", f"{data.name}, {data.images} images ({data.terms})")
+            for data in card.training_data
+        ],
+        ("started from", card.parent or ""),
+        ("scores", _flat(card.scores)),
+        ("licence", card.licence),
+        ("made", " ".join([card.created, _flat(card.versions)]).strip()),
+    ]
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> str:
+    """Write nested values in one line: ``dice 0.912, size.small 0.85``."""
+    parts: list[str] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            parts.append(_flat(value, f"{prefix}{key}."))
+        else:
+            text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            parts.append(f"{prefix}{key} {text}")
+    return ", ".join(part for part in parts if part)
+
+
+def _class_names(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise SettingsError(f"--classes is {text!r}; expected names separated by commas.")
+    return names
+
+
+def _card(file: Path, name: str | None, given: Mapping[str, object]) -> ModelCard | None:
+    """Make the card that the options describe; None if they describe nothing."""
+    if not given:
+        return None
+    return ModelCard.from_dict({"name": name or file.stem, **given})
