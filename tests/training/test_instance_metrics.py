@@ -90,9 +90,10 @@ def test_without_objects() -> None:
     assert average_precision(empty, one, IOU_THRESHOLDS) == 0.0
 
 
-def test_corners_do_not_connect() -> None:
-    labels = separate_objects(np.array([[255, 0], [0, 255]], dtype=np.uint8))
+def test_corners_connect() -> None:
+    labels = separate_objects(np.array([[255, 0, 0, 7], [0, 255, 0, 7]], dtype=np.uint8))
     assert labels.max() == 2
+    assert labels[0, 0] == labels[1, 1] != labels[0, 3] == labels[1, 3]
     assert labels.dtype == np.int32
 
 

@@ -54,7 +54,7 @@ class Overlaps:
 
 
 def separate_objects(mask: NDArray[Any]) -> NDArray[np.int32]:
-    """Give each connected part of a mask a number; corners alone do not connect.
+    """Give each connected part of a mask a number; pixels that touch at a corner connect.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def separate_objects(mask: NDArray[Any]) -> NDArray[np.int32]:
     -------
     int32, shape (Y, X): 0 background, 1..N.
     """
-    return np.asarray(label(np.asarray(mask) != 0, connectivity=1), dtype=np.int32)
+    return np.asarray(label(np.asarray(mask) != 0, connectivity=2), dtype=np.int32)
 
 
 def overlaps(predicted: NDArray[Any], truth: NDArray[Any]) -> Overlaps:
