@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from ds2net_training.metrics.alignment import EMeasure, alignment_curve, e_measure
 from ds2net_training.metrics.boundary import (
+    TOLERANCE_PX,
     SurfaceDistances,
     hd95,
     hd95_of,
@@ -30,12 +31,20 @@ from ds2net_training.metrics.boundary import (
     surface_dice_of,
     surface_distances,
 )
-from ds2net_training.metrics.overlap import dice, false_alarm, iou, mean_absolute_error
+from ds2net_training.metrics.overlap import (
+    FALSE_ALARM_SHARE,
+    dice,
+    false_alarm,
+    iou,
+    mean_absolute_error,
+)
 from ds2net_training.metrics.paper import PaperCurves, paper_curves, paper_levels
 from ds2net_training.metrics.structure import s_measure
 from ds2net_training.metrics.weighted_f import weighted_f
 
 __all__ = [
+    "FALSE_ALARM_SHARE",
+    "TOLERANCE_PX",
     "EMeasure",
     "PaperCurves",
     "SurfaceDistances",

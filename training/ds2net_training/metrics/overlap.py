@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from ds2net_training.metrics.arrays import area, as_map, as_masks
 
+FALSE_ALARM_SHARE = 0.01
+"""Share of the frame up to which a mask in an image without an object is let pass as noise."""
+
 
 def dice(prediction: NDArray[Any], truth: NDArray[Any]) -> float:
     """Return the Dice coefficient ``2 |P ∩ T| / (|P| + |T|)``.
@@ -58,7 +61,7 @@ def mean_absolute_error(probability: NDArray[Any], truth: NDArray[Any]) -> float
     return float(np.abs(values - true).mean())
 
 
-def false_alarm(prediction: NDArray[Any], largest_share: float = 0.01) -> bool:
+def false_alarm(prediction: NDArray[Any], largest_share: float = FALSE_ALARM_SHARE) -> bool:
     """Say whether a mask claims an object in an image that has none.
 
     Parameters
