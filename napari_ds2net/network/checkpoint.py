@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -199,7 +200,9 @@ def read_torch_state(path: Path) -> dict[str, torch.Tensor]:
         The file wants to run code, is damaged, or holds no parameters.
     """
     try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the pickle's age; the sentences below say more
+            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path.name} is refused, because it is more than a table of parameters and could run "
@@ -234,9 +237,7 @@ def _from_release(path: Path) -> Checkpoint:
     if encoder is None:
         raise CheckpointError(f"{path.name} has a PVTv2 of unknown size; expected B0 to B5.")
     head = state["output_conv6.weight"]
-    config = NetworkConfig(
-        encoder=encoder, outputs=int(head.shape[0]), channels=int(head.shape[1])
-    )
+    config = NetworkConfig(encoder=encoder, outputs=int(head.shape[0]), channels=int(head.shape[1]))
     card = ModelCard(
         name=path.stem,
         description="State dict of the authors' release; input size and normalisation as theirs.",

@@ -48,7 +48,9 @@ class NetworkConfig:
         for name in ("outputs", "channels"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise CheckpointError(f"{name} is {value!r}; expected a whole number of at least 1.")
+                raise CheckpointError(
+                    f"{name} is {value!r}; expected a whole number of at least 1."
+                )
         if self.channels < 16:
             raise CheckpointError(
                 f"channels is {self.channels}; channel attention reduces 16-fold and needs at least 16."

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: everything between an image and its prediction."""

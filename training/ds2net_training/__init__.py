@@ -1,0 +1,1 @@
+"""The trainer of napari-ds2net: recipes, data sets, losses, metrics, and the training itself."""

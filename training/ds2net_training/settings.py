@@ -1,0 +1,381 @@
+"""The settings of a training: one frozen dataclass per concern, read from a TOML recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from napari_ds2net.errors import SettingsError
+from napari_ds2net.network.card import IMAGENET_MEAN, IMAGENET_STD, Framing, Intensity
+
+EncoderWeights = Literal["timm", "file", "none"]
+LossForm = Literal["as_written", "as_released"]
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise SettingsError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """The network and what its card will say; the fields are those of `ModelCard`.
+
+    `encoder_weights` is where the encoder starts: ``"timm"`` fetches ImageNet weights, ``"file"``
+    takes the file given to the trainer, ``"none"`` starts at random.
+    """
+
+    name: str
+    description: str = ""
+    licence: str = ""
+    classes: tuple[str, ...] = ("object",)
+    encoder: str = "mobilenetv2_100"
+    encoder_weights: EncoderWeights = "file"
+    channels: int = 32
+    drop_path: float = 0.0
+    attention_dropout: float = 0.5
+    framing: Framing = Framing.WHOLE
+    intensity: Intensity = Intensity.TYPE_RANGE
+    input_size: int = 352
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    threshold: float = 0.5
+    split_touching: bool = False
+    smallest_object_px: int = 0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _require(bool(self.name), "model.name is empty; expected a name for the network.")
+        _require(
+            self.input_size >= 32 and self.input_size % 32 == 0,
+            f"model.input_size is {self.input_size}; expected a multiple of 32.",
+        )
+        for name in ("drop_path", "attention_dropout"):
+            value = getattr(self, name)
+            _require(0 <= value < 1, f"model.{name} is {value}; expected a rate in [0, 1).")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTerms:
+    """What the card says of one data set: its terms and its citation."""
+
+    terms: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Which images validate, and how they are kept in memory.
+
+    Attributes
+    ----------
+    validation_fraction
+        Share of the images held out, by whole groups.
+    similarity
+        Correlation of two thumbnails, in (0, 1], from which images are one group.
+    sequence_starts
+        Per data set the first frame number of each sequence; a sequence is one group.
+    cache_size
+        Edge in pixels at which whole frames are cached; 0 means ``model.input_size``.
+    repeats
+        Per data set, how often an image comes in one epoch; 1 if not named.
+    terms
+        Per data set what the card says of it.
+    """
+
+    validation_fraction: float = 0.1
+    similarity: float = 0.9
+    sequence_starts: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, Any])
+    cache_size: int = 0
+    repeats: Mapping[str, int] = field(default_factory=dict[str, int])
+    terms: Mapping[str, DataTerms] = field(default_factory=dict[str, DataTerms])
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _require(
+            0 < self.validation_fraction < 1,
+            f"data.validation_fraction is {self.validation_fraction}; expected a share in (0, 1).",
+        )
+        _require(
+            0 < self.similarity <= 1,
+            f"data.similarity is {self.similarity}; expected a correlation in (0, 1].",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentSettings:
+    """Random changes of image and mask together; ranges are symmetric about no change.
+
+    Attributes
+    ----------
+    horizontal_flip, vertical_flip, quarter_turns
+        Whether each may happen (probability one half; quarter turns uniform).
+    rotation_degrees, shear_degrees, translation
+        Largest angle, and largest shift as a fraction of the edge.
+    zoom
+        Smallest and largest magnification.
+    aspect
+        Largest change of the aspect ratio, as a factor minus one.
+    brightness, contrast, saturation
+        Largest change of each factor from 1.
+    hue
+        Largest shift, in turns of the colour circle.
+    gamma
+        Largest exponent; the smallest is its inverse.
+    invert
+        Probability of a negative.
+    grey
+        Probability of losing the colours.
+    blur_sigma_px, blur_probability
+        Gaussian blur.
+    noise, noise_probability
+        Largest standard deviation of additive noise, of values in [0, 1].
+    probability
+        Share of the images whose geometry and colours are changed at all.
+    """
+
+    horizontal_flip: bool = True
+    vertical_flip: bool = False
+    quarter_turns: bool = False
+    rotation_degrees: float = 0.0
+    shear_degrees: float = 0.0
+    translation: float = 0.0
+    zoom: tuple[float, float] = (1.0, 1.0)
+    aspect: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    gamma: float = 1.0
+    invert: float = 0.0
+    grey: float = 0.0
+    blur_sigma_px: float = 0.0
+    blur_probability: float = 0.0
+    noise: float = 0.0
+    noise_probability: float = 0.0
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _require(
+            0 < self.zoom[0] <= self.zoom[1],
+            f"augment.zoom is {self.zoom}; expected (smallest, largest) above 0.",
+        )
+        _require(self.gamma >= 1, f"augment.gamma is {self.gamma}; expected at least 1.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossSettings:
+    """Structure loss under uncertainty-weighted deep supervision (DS2Net).
+
+    Attributes
+    ----------
+    form
+        ``"as_written"`` weights the cross-entropy along boundaries; ``"as_released"`` repeats
+        what the released code computes (unweighted, averaged over the batch).
+    weighting
+        ``"uncertainty"`` is the paper's; ``"uniform"`` gives every stage weight 1.
+    temperature
+        T of the softmax over the stages' uncertainties.
+    boundary_gain, boundary_window_px
+        Boundary weights 1 + gain * |mean over the window - mask|.
+    stride
+        The loss is taken on every `stride`-th pixel; 1 in the paper, 2 costs a quarter.
+    fused
+        Weight of the same loss on the sum of the six logits; 0 in the paper.
+    """
+
+    form: LossForm = "as_written"
+    weighting: Literal["uncertainty", "uniform"] = "uncertainty"
+    temperature: float = 1.0
+    boundary_gain: float = 5.0
+    boundary_window_px: int = 31
+    stride: int = 1
+    fused: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _require(self.stride in (1, 2, 4), f"loss.stride is {self.stride}; expected 1, 2 or 4.")
+        _require(
+            self.boundary_window_px % 2 == 1,
+            f"loss.boundary_window_px is {self.boundary_window_px}; expected an odd number.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSettings:
+    """Optimiser and length of the training.
+
+    Attributes
+    ----------
+    epochs, batch_size
+        `batch_size` is the global one, over all processes.
+    learning_rate, encoder_rate_factor, weight_decay
+        AdamW; the encoder's rate is the factor times the rate.
+    decay, warmup_steps, final_rate_factor
+        ``"constant"`` (the paper) or ``"cosine"`` down to the final factor, after a linear rise.
+    clip_value, clip_norm
+        Largest gradient element (the paper: 0.5) or norm; 0 turns each off.
+    scales, scale_order
+        Multi-scale training: factors of the input size, rounded to multiples of 32; ``"each"``
+        takes one step per scale and batch as the paper does, ``"random"`` one scale per batch.
+    average_decay
+        Decay per step of the running average of the weights; 0 turns it off.
+    patience_epochs
+        Stop when validation has not improved for so long; 0 never stops early.
+    frozen_batch_norm
+        Keep the encoder's normalisation statistics as they are.
+    frozen_levels
+        Encoder levels, from the finest, that keep their weights and statistics; the finest
+        level costs a third of a training step.
+    """
+
+    epochs: int = 100
+    batch_size: int = 8
+    learning_rate: float = 1e-4
+    encoder_rate_factor: float = 1.0
+    weight_decay: float = 1e-4
+    decay: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = 0
+    final_rate_factor: float = 0.0
+    clip_value: float = 0.5
+    clip_norm: float = 0.0
+    scales: tuple[float, ...] = (0.75, 1.0, 1.25)
+    scale_order: Literal["each", "random"] = "each"
+    average_decay: float = 0.0
+    patience_epochs: int = 0
+    frozen_batch_norm: bool = False
+    frozen_levels: int = 0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in ("epochs", "batch_size"):
+            value = getattr(self, name)
+            _require(value >= 1, f"schedule.{name} is {value}; expected at least 1.")
+        _require(
+            self.learning_rate > 0,
+            f"schedule.learning_rate is {self.learning_rate}; expected a number above 0.",
+        )
+        _require(
+            len(self.scales) > 0 and min(self.scales) > 0,
+            f"schedule.scales is {self.scales}; expected factors above 0.",
+        )
+        _require(
+            0 <= self.frozen_levels <= 4,
+            f"schedule.frozen_levels is {self.frozen_levels}; expected 0 to 4.",
+        )
+        _require(
+            0 <= self.average_decay < 1,
+            f"schedule.average_decay is {self.average_decay}; expected a number in [0, 1).",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that fixes a training but the images and the machine."""
+
+    model: ModelSettings
+    data: DataSettings = DataSettings()
+    augment: AugmentSettings = AugmentSettings()
+    loss: LossSettings = LossSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as they go into checkpoints and cards."""
+        return dataclasses.asdict(self)
+
+
+def read_recipe(path: Path | str) -> Settings:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    path
+        A TOML file with the tables ``model``, ``data``, ``augment``, ``loss``, ``schedule``, each
+        with the fields of the dataclass of that name, and ``seed``.
+
+    Raises
+    ------
+    SettingsError
+        The file is missing, is not TOML, or has an unknown or impossible entry.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"There is no recipe {path}; expected a TOML file.") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"The recipe {path} cannot be read: {error}.") from error
+    return settings_from_dict(values)
+
+
+def settings_from_dict(values: Mapping[str, Any]) -> Settings:
+    """Build settings from plain values; see `read_recipe`."""
+    settings: Settings = _build(Settings, values, "")
+    return settings
+
+
+def _build(kind: Any, values: Any, where: str) -> Any:
+    """Build a dataclass from a table, strictly."""
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{where or 'The recipe'} is {values!r}; expected a table.")
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise SettingsError(
+            f"Unknown entry {where}{'.' if where else ''}{unknown[0]}; expected one of "
+            f"{', '.join(hints)}."
+        )
+    prefix = f"{where}." if where else ""
+    try:
+        return kind(**{k: _convert(hints[k], v, f"{prefix}{k}") for k, v in values.items()})
+    except TypeError as error:
+        raise SettingsError(f"{where or 'The recipe'} is not complete: {error}.") from error
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    """Return `value` as `kind`, or raise SettingsError naming the entry."""
+    origin = get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        return _build(kind, value, where)
+    if origin is Literal:
+        choices = get_args(kind)
+        _require(value in choices, f"{where} is {value!r}; expected one of {choices}.")
+        return value
+    if origin is tuple:
+        return _convert_tuple(get_args(kind), value, where)
+    if origin is not None and issubclass(origin, Mapping):
+        _require(isinstance(value, Mapping), f"{where} is {value!r}; expected a table.")
+        return {k: _convert(get_args(kind)[1], v, f"{where}.{k}") for k, v in value.items()}
+    return _convert_plain(kind, value, where)
+
+
+def _convert_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    """Return a TOML array as a tuple of the right length and types."""
+    _require(isinstance(value, (list, tuple)), f"{where} is {value!r}; expected a list.")
+    repeated = len(kinds) == 2 and kinds[1] is Ellipsis
+    wanted = kinds[:1] * len(value) if repeated else kinds
+    _require(len(wanted) == len(value), f"{where} is {value!r}; expected {len(wanted)} values.")
+    return tuple(_convert(k, v, where) for k, v in zip(wanted, value, strict=True))
+
+
+def _convert_plain(kind: Any, value: Any, where: str) -> Any:
+    """Return a number, text, flag or enumeration member."""
+    if isinstance(kind, type) and not isinstance(kind, types.GenericAlias):
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if issubclass(kind, str) and kind is not str:
+            try:
+                return kind(value)
+            except ValueError as error:
+                raise SettingsError(f"{where} is {value!r}: {error}.") from error
+        right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+        _require(right, f"{where} is {value!r}; expected a value of type {kind.__name__}.")
+    return value

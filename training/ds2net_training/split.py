@@ -1,0 +1,131 @@
+"""Training and validation images, split by group and never by chance alone.
+
+Neighbouring frames of a sequence and near-duplicates are one group; a group is never divided.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from ds2net_training.dataset import Pair, Sample
+
+THUMBNAIL = 32
+"""Edge in pixels of the pictures that are compared."""
+_FLAT_SIGMA = 4.0
+_NOISE = 5.0
+"""Grey levels of contrast below which a region counts as flat."""
+
+
+def group_samples(
+    samples: Sequence[Sample],
+    similarity: float,
+    sequence_starts: Mapping[str, Sequence[int]] | None = None,
+) -> NDArray[np.int64]:
+    """Return the group of every sample.
+
+    Parameters
+    ----------
+    samples
+        Decoded images.
+    similarity
+        Correlation of two thumbnails, or of one with the other's mirror image, from which both
+        are in one group.
+    sequence_starts
+        Per data set the first frame number of each sequence; file names are frame numbers there.
+
+    Returns
+    -------
+    int64, shape (len(samples),), groups 0, 1, 2, ...
+    """
+    first, second = _similar(_thumbnails(samples), similarity)
+    chained = _sequences([sample.pair for sample in samples], sequence_starts or {})
+    rows = np.concatenate([first, chained[:, 0]])
+    columns = np.concatenate([second, chained[:, 1]])
+    links = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(samples),) * 2)
+    _, groups = connected_components(links, directed=False)
+    return np.asarray(groups, dtype=np.int64)
+
+
+def hold_out(
+    groups: NDArray[np.int64], sources: Sequence[str], fraction: float, seed: int
+) -> NDArray[np.bool_]:
+    """Choose the validation images, whole groups at a time, from every source alike.
+
+    Parameters
+    ----------
+    groups
+        Group of every image, from `group_samples`.
+    sources
+        Data set of every image.
+    fraction
+        Share to hold out, in (0, 1).
+    seed
+        Fixes the choice.
+
+    Returns
+    -------
+    bool, shape (images,), true for validation, at most the wanted share of every source. Groups
+    larger than what is still wanted stay in training, so a source of few large groups may have
+    no image here.
+    """
+    chosen = np.zeros(len(groups), dtype=bool)
+    names = np.asarray(sources)
+    for source in sorted(set(sources)):
+        members = np.flatnonzero(names == source)
+        wanted = fraction * len(members)
+        rng = np.random.default_rng((seed, len(members)))
+        order = rng.permutation(np.unique(groups[members]))
+        held = 0
+        for group in order[:-1] if len(order) > 1 else []:
+            size = int(np.sum(groups == group))
+            if held + size <= max(wanted, 1):
+                chosen |= groups == group
+                held += size
+    return chosen
+
+
+def _thumbnails(samples: Sequence[Sample]) -> NDArray[np.float32]:
+    """Return grey thumbnails of even local contrast, zero mean, unit length, shape (N, T * T).
+
+    Without evening out, all frames with the same dark border would be alike.
+    """
+    grey = [Image.fromarray(s.image).convert("L") for s in samples]
+    small = np.stack([g.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR) for g in grey])
+    detail = small.astype(np.float32)
+    detail -= gaussian_filter(detail, (0, _FLAT_SIGMA, _FLAT_SIGMA))
+    contrast = np.sqrt(gaussian_filter(detail**2, (0, _FLAT_SIGMA, _FLAT_SIGMA)) + _NOISE**2)
+    flat = (detail / contrast).reshape(len(samples), -1)
+    flat -= flat.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    return np.asarray(flat / np.maximum(length, 1e-6), dtype=np.float32)
+
+
+def _similar(
+    thumbnails: NDArray[np.float32], similarity: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return index pairs whose thumbnails correlate, mirrored or not."""
+    mirrored = thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1].reshape(thumbnails.shape)
+    correlation = np.maximum(thumbnails @ thumbnails.T, thumbnails @ mirrored.T)
+    return np.nonzero(np.triu(correlation >= similarity, k=1))
+
+
+def _sequences(pairs: Sequence[Pair], starts: Mapping[str, Sequence[int]]) -> NDArray[np.intp]:
+    """Return links (a, b) between the frames of each known sequence, shape (links, 2)."""
+    first_of: dict[tuple[str, int], int] = {}
+    links: list[tuple[int, int]] = []
+    for index, pair in enumerate(pairs):
+        number = re.search(r"\d+", pair.name)
+        if pair.source not in starts or number is None:
+            continue
+        sequence = (pair.source, bisect_right(list(starts[pair.source]), int(number[0])))
+        links.append((first_of.setdefault(sequence, index), index))
+    return np.asarray(links, dtype=np.intp).reshape(-1, 2)

@@ -1,0 +1,464 @@
+"""The training itself: a generator of typed events that returns its result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.nn import functional
+
+from ds2net_training.averaging import AveragedNetwork
+from ds2net_training.dataset import Pair, Sample, find_pairs, read_samples
+from ds2net_training.distributed import mean_over_processes, share_batch_norm, world_size
+from ds2net_training.encoder_weights import new_network
+from ds2net_training.events import (
+    EpochDone,
+    Event,
+    ImagesRead,
+    ResumePointSaved,
+    StepDone,
+    TrainingResult,
+    TrainingStarted,
+)
+from ds2net_training.feed import Batch, Shard, batches, epoch_length
+from ds2net_training.freezing import freeze, frozen_modules, keep_statistics
+from ds2net_training.losses import deep_supervision_loss, make_target, stage_uncertainty
+from ds2net_training.record import fingerprint, make_card
+from ds2net_training.resume import Progress, load_resume_point, resume_path, save_resume_point
+from ds2net_training.schedule import rate_factor, step_sizes, steps_per_epoch
+from ds2net_training.settings import Settings
+from ds2net_training.split import group_samples, hold_out
+from ds2net_training.validation import normalised, validate
+from napari_ds2net.errors import DatasetError, SettingsError
+from napari_ds2net.network.checkpoint import save_checkpoint
+from napari_ds2net.network.ds2net import STAGE_STRIDES, DS2Net, DS2NetOutput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What does not change the result: where and how comfortably a training runs.
+
+    Attributes
+    ----------
+    output
+        File of the best network so far; the resume file lies beside it.
+    encoder_weights
+        File the encoder starts from, where the recipe wants one.
+    device, precision
+        For Lightning Fabric: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``; ``"32-true"``,
+        ``"bf16-mixed"``, ...
+    resume
+        Go on from the resume file if there is one.
+    resume_minutes
+        Time between two resume points within an epoch.
+    workers
+        Processes that prepare batches.
+    """
+
+    output: Path
+    encoder_weights: Path | None = None
+    device: str = "auto"
+    precision: Any = "32-true"
+    resume: bool = True
+    resume_minutes: float = 5.0
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSamples:
+    """Decoded images to learn from and to validate on."""
+
+    training: list[Sample]
+    validation: list[Sample]
+
+
+def read_and_split(
+    folders: Sequence[Path | str], settings: Settings
+) -> Generator[ImagesRead, None, SplitSamples]:
+    """Decode all images of `folders` and split them by group.
+
+    Raises
+    ------
+    DatasetError
+        A folder is not usable, or the images cannot be split.
+    """
+    pairs = [pair for folder in folders for pair in find_pairs(folder)]
+    size = settings.data.cache_size or settings.model.input_size
+    samples = yield from read_samples(pairs, settings.model, size)
+    groups = group_samples(samples, settings.data.similarity, settings.data.sequence_starts)
+    sources = [pair.source for pair in pairs]
+    held = hold_out(groups, sources, settings.data.validation_fraction, settings.seed)
+    if held.all() or not held.any():
+        raise DatasetError(
+            f"The {len(pairs)} images form {len(set(groups.tolist()))} groups of similar images; "
+            "expected at least two, one to learn from and one to validate on. Add other images."
+        )
+    return SplitSamples(
+        training=[s for s, out in zip(samples, held, strict=True) if not out],
+        validation=[s for s, out in zip(samples, held, strict=True) if out],
+    )
+
+
+def train_steps(
+    settings: Settings, folders: Sequence[Path | str], options: RunOptions
+) -> Generator[Event, None, TrainingResult]:
+    """Train a network from a recipe.
+
+    Closing the generator saves a resume point; a killed process loses at most
+    ``options.resume_minutes``. On a CPU a resumed training gives the same weights, bit for bit.
+
+    Parameters
+    ----------
+    settings
+        From `read_recipe`.
+    folders
+        Data sets; see `find_pairs`.
+    options
+        Where it runs.
+
+    Yields
+    ------
+    ImagesRead, TrainingStarted, StepDone, EpochDone, ResumePointSaved
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    DS2NetError
+        The data, the settings, the encoder's weights or the resume file are not usable.
+    """
+    split = yield from read_and_split(folders, settings)
+    trainer = Trainer(settings, split, options)
+    result = yield from trainer.run()
+    return result
+
+
+class _StageLogits(nn.Module):
+    """The network as it is trained: the six logits at the loss's stride."""
+
+    def __init__(self, network: DS2Net, stride: int) -> None:
+        super().__init__()
+        self.network = network
+        self.stride = stride
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        maps = self.network.stages(image)
+        return tuple(
+            functional.interpolate(
+                logit, scale_factor=stride // self.stride, mode="bilinear", align_corners=False
+            )
+            if stride > self.stride
+            else logit
+            for logit, stride in zip(maps.logits, STAGE_STRIDES * 2, strict=True)
+        )
+
+
+class Trainer:
+    """One training on decoded images; `run` is its generator."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        split: SplitSamples,
+        options: RunOptions,
+        network: DS2Net | None = None,
+        parent: str | None = None,
+    ) -> None:
+        self.settings = settings
+        self.options = options
+        self.split = split
+        self.parent = parent
+        self.fabric = _fabric(options, settings)
+        raw = network or new_network(settings, options.encoder_weights)
+        self.average = AveragedNetwork(raw, settings.schedule.average_decay)
+        self.average.network.to(self.fabric.device)
+        self.module, self.optimizer = self._set_up(raw)
+        self.progress = Progress()
+        self.best: dict[str, torch.Tensor] = {}
+        self._images = fingerprint(self._pairs(split.training), self._pairs(split.validation))
+        per_epoch = epoch_length(split.training, settings)
+        self.steps = steps_per_epoch(per_epoch, settings.schedule.batch_size)
+        self._saved_at = time.monotonic()
+
+    def run(self) -> Generator[Event, None, TrainingResult]:
+        """Train to the end; see `train_steps`."""
+        schedule, progress = self.settings.schedule, self._start()
+        yield TrainingStarted(
+            training_images=len(self.split.training),
+            validation_images=len(self.split.validation),
+            parameters=sum(p.numel() for p in self.raw.parameters()),
+            epochs=schedule.epochs,
+            first_epoch=progress.epoch,
+            steps_per_epoch=self.steps,
+            device=str(self.fabric.device),
+        )
+        try:
+            while not progress.finished:
+                yield from self._epoch()
+                yield self._validate()
+                yield self._save()
+        except GeneratorExit:
+            self._save()
+            raise
+        return self._result()
+
+    @property
+    def raw(self) -> DS2Net:
+        """The network in training, without wrappers."""
+        network: DS2Net = self.module.module.network
+        return network
+
+    def _set_up(self, raw: DS2Net) -> tuple[Any, Any]:
+        """Hand network and optimiser to Fabric."""
+        schedule = self.settings.schedule
+        raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if world_size() > 1:
+            share_batch_norm(raw)
+        encoder = list(raw.encoder.parameters())
+        decoder = [p for name, p in raw.named_parameters() if not name.startswith("encoder.")]
+        rate = schedule.learning_rate
+        groups = [
+            {"params": encoder, "lr": rate * schedule.encoder_rate_factor},
+            {"params": decoder, "lr": rate},
+        ]
+        for group in groups:
+            group["initial_lr"] = group["lr"]
+        self._frozen = frozen_modules(raw.encoder, schedule.frozen_levels)
+        freeze(self._frozen)
+        if schedule.frozen_batch_norm:
+            self._frozen += [m for m in raw.encoder.modules() if isinstance(m, nn.BatchNorm2d)]
+        optimizer = torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
+        return self.fabric.setup(_StageLogits(raw, self.settings.loss.stride), optimizer)
+
+    def _start(self) -> Progress:
+        """Go on from the resume file, or begin."""
+        path = resume_path(self.options.output)
+        if self.options.resume and path.is_file():
+            self.progress, tensors = load_resume_point(path, self.settings, self._images)
+            self.raw.load_state_dict(tensors["network"])
+            self.average.restore(tensors["average"], int(tensors["average_steps"]))
+            self.optimizer.load_state_dict(tensors["optimizer"])
+            self.best = tensors["best"]
+        return self.progress
+
+    def _epoch(self) -> Generator[Event, None, None]:
+        """Run what is left of the epoch under way."""
+        progress, schedule = self.progress, self.settings.schedule
+        shard = Shard(self.fabric.global_rank, self.fabric.world_size)
+        self.module.train()
+        keep_statistics(self._frozen)
+        feed = batches(
+            self.split.training,
+            self.settings,
+            progress.epoch,
+            progress.step,
+            shard,
+            self.options.workers,
+        )
+        for batch in feed:
+            began = time.monotonic()
+            loss, weights = self._learn(batch)
+            progress.step += 1
+            progress.loss_sum += loss
+            progress.weight_sum = [a + b for a, b in zip(progress.weight_sum, weights, strict=True)]
+            progress.seconds += time.monotonic() - began
+            yield StepDone(
+                epoch=progress.epoch,
+                step=progress.step,
+                steps=self.steps,
+                loss=loss,
+                seconds_left=self._seconds_left(),
+            )
+            if time.monotonic() - self._saved_at > 60 * self.options.resume_minutes:
+                yield self._save()
+
+    def _learn(self, batch: Batch) -> tuple[float, list[float]]:
+        """Take one optimiser step per size; return mean loss and stage weights."""
+        settings, progress = self.settings, self.progress
+        step = progress.step
+        sizes = step_sizes(
+            settings.seed, progress.epoch, step, settings.model.input_size, settings.schedule
+        )
+        self._set_rate((progress.epoch - 1) * self.steps + step)
+        image = normalised(batch.image.to(self.fabric.device), settings)
+        mask = batch.mask.to(self.fabric.device)
+        losses, weights = [], []
+        for turn, size in enumerate(sizes):
+            _seed_step(settings.seed, progress.epoch, step, turn, self.fabric.global_rank)
+            loss, weight = self._optimise(_scaled(image, size), _scaled(mask, size))
+            losses.append(loss)
+            weights.append(weight)
+        mean_weights: list[float] = torch.stack(weights).mean(dim=0).tolist()
+        return float(torch.stack(losses).mean()), mean_weights
+
+    def _optimise(
+        self, image: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take one optimiser step."""
+        schedule, loss_settings = self.settings.schedule, self.settings.loss
+        self.optimizer.zero_grad(set_to_none=True)
+        logits = self.module(image.contiguous(memory_format=torch.channels_last))
+        uncertainty = torch.stack([stage_uncertainty(logit) for logit in logits])
+        target = make_target(mask.expand(-1, logits[0].shape[1], -1, -1), loss_settings)
+        loss, weights = deep_supervision_loss(
+            logits, target, loss_settings, mean_over_processes(uncertainty)
+        )
+        self.fabric.backward(loss)
+        if schedule.clip_value > 0:
+            nn.utils.clip_grad_value_(self.raw.parameters(), schedule.clip_value)
+        if schedule.clip_norm > 0:
+            nn.utils.clip_grad_norm_(self.raw.parameters(), schedule.clip_norm)
+        self.optimizer.step()
+        self.average.update(self.raw)
+        return loss.detach(), weights
+
+    def _set_rate(self, step: int) -> None:
+        """Set the learning rates for a step counted from the beginning of the training."""
+        schedule = self.settings.schedule
+        factor = rate_factor(step, schedule.epochs * self.steps, schedule)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+
+    def _validate(self) -> EpochDone:
+        """Close the epoch: validate the average, keep it if it is the best."""
+        progress, schedule = self.progress, self.settings.schedule
+        began = time.monotonic()
+        dice, loss = validate(
+            self.average.network, self.split.validation, self.settings, self.fabric.device
+        )
+        is_best = dice > progress.best_dice
+        if is_best:
+            progress.best_dice, progress.best_epoch = dice, progress.epoch
+            self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
+            self._write_best()
+        steps = max(1, progress.step)
+        mean_loss = progress.loss_sum / steps
+        weights = tuple(value / steps for value in progress.weight_sum)
+        epoch = progress.epoch
+        waited = epoch - progress.best_epoch
+        progress.finished = epoch >= schedule.epochs or 0 < schedule.patience_epochs <= waited
+        progress.seconds += time.monotonic() - began
+        progress.epoch, progress.step = epoch + 1, 0
+        progress.loss_sum, progress.weight_sum = 0.0, [0.0] * 6
+        return EpochDone(
+            epoch=epoch,
+            epochs=schedule.epochs,
+            loss=mean_loss,
+            validation_dice=dice,
+            validation_loss=loss,
+            is_best=is_best,
+            learning_rate=float(self.optimizer.param_groups[-1]["lr"]),
+            stage_weights=weights,
+            seconds=progress.seconds,
+            seconds_left=0.0 if progress.finished else self._seconds_left(),
+        )
+
+    def _seconds_left(self) -> float:
+        """Estimate from the mean time of a step so far."""
+        done = (self.progress.epoch - 1) * self.steps + self.progress.step
+        total = self.settings.schedule.epochs * self.steps
+        return self.progress.seconds / max(1, done) * (total - done)
+
+    def _write_best(self) -> None:
+        """Write the best network so far with its card."""
+        if self.fabric.global_rank == 0:
+            save_checkpoint(self.options.output, self.average.network, self._card())
+
+    def _card(self) -> Any:
+        """Describe the best network so far."""
+        scores = {
+            "validation_dice": round(self.progress.best_dice, 4),
+            "validation_images": len(self.split.validation),
+            "epoch": self.progress.best_epoch,
+        }
+        return make_card(self.settings, self._pairs(self.split.training), scores, self.parent)
+
+    def _save(self) -> ResumePointSaved:
+        """Write the resume file."""
+        path = resume_path(self.options.output)
+        if self.fabric.global_rank == 0:
+            tensors = {
+                "network": self.raw.state_dict(),
+                "average": self.average.state_dict(),
+                "average_steps": self.average.steps,
+                "optimizer": self.optimizer.state_dict(),
+                "best": self.best,
+            }
+            save_resume_point(path, self.settings, self._images, self.progress, tensors)
+        self._saved_at = time.monotonic()
+        return ResumePointSaved(epoch=self.progress.epoch, step=self.progress.step, path=str(path))
+
+    def _result(self) -> TrainingResult:
+        """Sum up."""
+        progress = self.progress
+        epochs_run = progress.epoch - 1
+        return TrainingResult(
+            path=str(self.options.output),
+            config=self.raw.config,
+            card=self._card(),
+            best_epoch=progress.best_epoch,
+            best_dice=progress.best_dice,
+            epochs_run=epochs_run,
+            stopped_early=epochs_run < self.settings.schedule.epochs,
+            seconds=progress.seconds,
+        )
+
+    @staticmethod
+    def _pairs(samples: Sequence[Sample]) -> list[Pair]:
+        return [sample.pair for sample in samples]
+
+
+def with_epochs(settings: Settings, epochs: int) -> Settings:
+    """Return the settings with another length of training."""
+    return replace(settings, schedule=replace(settings.schedule, epochs=epochs))
+
+
+def _fabric(options: RunOptions, settings: Settings) -> Fabric:
+    """Start Fabric: one device, or the processes that ``torchrun`` started."""
+    processes = world_size()
+    if settings.schedule.batch_size % processes:
+        raise SettingsError(
+            f"schedule.batch_size is {settings.schedule.batch_size}; expected a multiple of the "
+            f"{processes} processes."
+        )
+    strategy = "ddp" if processes > 1 else "auto"
+    fabric = Fabric(
+        accelerator=options.device,
+        devices=processes if processes > 1 else 1,
+        strategy=strategy,
+        precision=options.precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+def _seed_step(seed: int, epoch: int, step: int, turn: int, rank: int) -> None:
+    """Fix the random numbers inside the network (dropout) for one optimiser step."""
+    number = ((seed * 100_003 + epoch) * 1_000_003 + step) * 31 + turn
+    torch.manual_seed((number * 1_009 + rank) % 2**63)
+
+
+def _scaled(maps: torch.Tensor, size: int) -> torch.Tensor:
+    """Resize square maps (N, C, S, S) bilinearly."""
+    if maps.shape[-1] == size:
+        return maps
+    return functional.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
+
+
+__all__ = [
+    "DS2NetOutput",
+    "RunOptions",
+    "SplitSamples",
+    "Trainer",
+    "read_and_split",
+    "train_steps",
+    "with_epochs",
+]
