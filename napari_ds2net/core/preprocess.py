@@ -78,9 +78,7 @@ def _colour_planes(image: NDArray[Any]) -> NDArray[Any]:
         raise ImageError(
             f"The image has shape {image.shape}, so no pixel; there is nothing to segment."
         )
-    if not (image.dtype == np.bool_ or np.issubdtype(image.dtype, np.number)) or np.iscomplexobj(
-        image
-    ):
+    if image.dtype.kind not in "buif":
         raise ImageError(f"The pixels are of type {image.dtype}; expected whole or real numbers.")
     if grey:
         plane = image if image.ndim == 2 else image[..., 0]

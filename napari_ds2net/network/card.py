@@ -144,12 +144,12 @@ class ModelCard:
             )
         try:
             data = tuple(TrainingData(**entry) for entry in values.get("training_data", ()))
-            tuples = {
+            tuples: dict[str, Any] = {
                 key: tuple(values[key])
                 for key in ("classes", "input_size", "mean", "std")
                 if key in values
             }
-            kinds = {
+            kinds: dict[str, Any] = {
                 "framing": Framing(values.get("framing", Framing.WHOLE)),
                 "intensity": Intensity(values.get("intensity", Intensity.TYPE_RANGE)),
             }

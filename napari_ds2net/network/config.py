@@ -53,7 +53,8 @@ class NetworkConfig:
                 )
         if self.channels < 16:
             raise CheckpointError(
-                f"channels is {self.channels}; channel attention reduces 16-fold and needs at least 16."
+                f"channels is {self.channels}; expected at least 16, because channel attention "
+                "reduces 16-fold."
             )
 
     def to_json(self) -> str:

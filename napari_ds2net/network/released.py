@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 
-_DECODER = (
+_Rules = tuple[tuple[str, Callable[[re.Match[str]], str]], ...]
+
+_DECODER: _Rules = (
     (r"Translayer1_(\d)\.conv\.(\d)\.", lambda m: f"laterals.{m[1]}.{m[2]}."),
     (r"DEM(\d)\.conv_pool\.", lambda m: f"detail_stream.{int(m[1]) - 1}.fuse."),
     (r"DEM(\d)\.conv1\.", lambda m: f"detail_stream.{int(m[1]) - 1}.mask_in."),
@@ -18,7 +20,7 @@ _DECODER = (
     (r"SEM(\d)\.conv1\.", lambda m: f"semantic_stream.{int(m[1]) - 1}.mask."),
     (r"output_conv(\d)\.", lambda m: f"heads.{int(m[1]) - 1}."),
 )
-_PVT = (
+_PVT: _Rules = (
     (r"patch_embed1\.", lambda m: "patch_embed."),
     (r"patch_embed(\d)\.", lambda m: f"stages_{int(m[1]) - 1}.downsample."),
     (r"block(\d)\.(\d+)\.", lambda m: f"stages_{int(m[1]) - 1}.blocks.{m[2]}."),
@@ -81,10 +83,10 @@ def pvt_variant(state: Mapping[str, torch.Tensor], prefix: str = "") -> str | No
     return _PVT_WIDTHS_AND_DEPTHS.get((int(stem.shape[0]), max(depths) + 1))
 
 
-def _first_match(key: str, rules: tuple[tuple[str, object], ...]) -> str:
+def _first_match(key: str, rules: _Rules) -> str:
     """Apply the first rule whose pattern begins `key`; an unknown key stays as it is."""
     for pattern, name in rules:
         match = re.match(pattern, key)
-        if match is not None and callable(name):
+        if match is not None:
             return f"{name(match)}{key[match.end() :]}"
     return key

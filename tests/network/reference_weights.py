@@ -36,7 +36,7 @@ def tensor(name: str, shape: list[int]) -> np.ndarray:
     values = wave(name, int(np.prod(shape))).reshape(shape)
     if name.endswith("running_var"):
         return (1.0 + 0.5 * values**2).astype(np.float32)
-    if name.endswith("running_mean") or name.endswith("bias"):
+    if name.endswith(("running_mean", "bias")):
         return (0.1 * values).astype(np.float32)
     if len(shape) == 1:  # the scale of a normalisation layer
         return (1.0 + 0.1 * values).astype(np.float32)

@@ -26,6 +26,7 @@ from napari_ds2net.network import (
     read_header,
     save_checkpoint,
 )
+from tests.network import reference_weights
 
 SMALL = NetworkConfig(encoder="mobilenetv2_035", channels=16)
 CARD = ModelCard(
@@ -35,7 +36,6 @@ CARD = ModelCard(
     training_data=(TrainingData(name="drawn", images=3, terms="CC0"),),
     scores={"validation_dice": 0.5},
 )
-from tests.network import reference_weights
 
 
 @pytest.fixture

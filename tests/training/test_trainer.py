@@ -161,7 +161,8 @@ from pathlib import Path
 from ds2net_training.trainer import RunOptions, train_steps
 from tests.training.drawn_data import small_settings
 settings = small_settings(model={"attention_dropout": 0.0}, schedule={"average_decay": 0.0})
-for event in train_steps(settings, [sys.argv[1]], RunOptions(output=Path(sys.argv[2]), device="cpu")):
+options = RunOptions(output=Path(sys.argv[2]), device="cpu")
+for event in train_steps(settings, [sys.argv[1]], options):
     pass
 """
 

@@ -108,7 +108,7 @@ def _whole(both: torch.Tensor, size: int, geometry: _Geometry) -> torch.Tensor:
 def _window(
     both: torch.Tensor, size: int, geometry: _Geometry, rng: np.random.Generator
 ) -> torch.Tensor:
-    """Cut a window at a random place, magnified and turned; edges are mirrored where it reaches out."""
+    """Cut a window at a random place, magnified and turned; mirror the edges it reaches over."""
     root = math.sqrt(geometry.aspect)
     height = max(1, round(size / geometry.zoom * root))
     width = max(1, round(size / geometry.zoom / root))
@@ -122,7 +122,8 @@ def _window(
     if geometry.angle:
         window = tv.rotate(window, geometry.angle, interpolation=InterpolationMode.BILINEAR)
         window = tv.center_crop(window, [height, width])
-    return tv.resize(window, [size, size], antialias=True)
+    resized: torch.Tensor = tv.resize(window, [size, size], antialias=True)
+    return resized
 
 
 def _at_least(both: torch.Tensor, height: int, width: int) -> torch.Tensor:

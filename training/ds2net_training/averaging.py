@@ -34,13 +34,11 @@ class AveragedNetwork:
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps)) if self.decay else 0.0
         own, new = self.network.state_dict(), network.state_dict()
-        floats = [name for name, value in own.items() if value.is_floating_point()]
-        if floats:
-            torch._foreach_lerp_(
-                [own[name] for name in floats], [new[name] for name in floats], 1 - decay
-            )
-        for name in own.keys() - set(floats):
-            own[name].copy_(new[name])
+        for name, value in own.items():
+            if value.is_floating_point():
+                value.lerp_(new[name], 1 - decay)
+            else:
+                value.copy_(new[name])
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return the averaged parameters and buffers."""

@@ -175,9 +175,7 @@ def _open(path: Path) -> NDArray[Any]:
     """Read a file's pixels, palette and one-bit images expanded."""
     try:
         with Image.open(path) as file:
-            if file.mode == "P":
-                file = file.convert("RGB")
-            pixels = np.asarray(file)
+            pixels = np.asarray(file.convert("RGB") if file.mode == "P" else file)
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
         raise DatasetError(f"{path} cannot be read as an image: {error}.") from error
     return pixels

@@ -33,7 +33,8 @@ class SharedBatchNorm(nn.BatchNorm2d):
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 (the base class's name)
         """Normalise (N, C, H, W) by the statistics of all processes; see `BatchNorm2d`."""
         if not self.training or not distributed.is_initialized():
-            return super().forward(input)
+            plain: torch.Tensor = super().forward(input)
+            return plain
         return _normalised(self, input)
 
 
@@ -43,9 +44,9 @@ class SharedBatchNormAct(BatchNormAct2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise and activate (N, C, H, W); see `SharedBatchNorm`."""
         if not self.training or not distributed.is_initialized():
-            return super().forward(x)
-        activated: torch.Tensor = self.act(self.drop(_normalised(self, x)))
-        return activated
+            plain: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+            return plain
+        return _activated(self, _normalised(self, x))
 
 
 def share_batch_norm(module: nn.Module) -> None:
@@ -57,11 +58,21 @@ def share_batch_norm(module: nn.Module) -> None:
             child.__class__ = SharedBatchNorm
 
 
-def _normalised(layer: nn.BatchNorm2d, maps: torch.Tensor) -> torch.Tensor:
+def _activated(layer: nn.Module, maps: torch.Tensor) -> torch.Tensor:
+    """Apply what timm's layer has behind the normalisation."""
+    for name in ("drop", "act"):
+        maps = layer.get_submodule(name)(maps)
+    return maps
+
+
+def _normalised(layer: nn.Module, maps: torch.Tensor) -> torch.Tensor:
     """Normalise by mean and variance over all processes; move the running statistics."""
+    if not isinstance(layer, nn.BatchNorm2d):
+        raise TypeError(f"{type(layer).__name__} is no two-dimensional batch normalisation")
     processes = distributed.get_world_size()
     sums = torch.stack((maps.mean(dim=(0, 2, 3)), (maps * maps).mean(dim=(0, 2, 3))))
-    mean, square = all_reduce(sums) / processes
+    total: torch.Tensor = all_reduce(sums)  # type: ignore[no-untyped-call]
+    mean, square = total / processes
     variance = (square - mean * mean).clamp(min=0)
     if layer.running_mean is not None and layer.running_var is not None:
         pixels = maps.numel() / maps.shape[1] * processes
@@ -73,4 +84,5 @@ def _normalised(layer: nn.BatchNorm2d, maps: torch.Tensor) -> torch.Tensor:
                 layer.num_batches_tracked.add_(1)
     scale = torch.rsqrt(variance + layer.eps) * layer.weight
     shift = layer.bias - mean * scale
-    return maps * scale[:, None, None] + shift[:, None, None]
+    normalised: torch.Tensor = maps * scale[:, None, None] + shift[:, None, None]
+    return normalised

@@ -24,10 +24,13 @@ class Batch(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """This process's part of every batch."""
+    """The part of every batch that one process learns from."""
 
     rank: int = 0
     processes: int = 1
+
+
+WHOLE_BATCH = Shard()
 
 
 class _EpochImages(Dataset[Batch]):
@@ -59,7 +62,7 @@ def batches(
     settings: Settings,
     epoch: int,
     first_step: int = 0,
-    shard: Shard = Shard(),
+    shard: Shard = WHOLE_BATCH,
     workers: int = 0,
 ) -> Iterator[Batch]:
     """Yield this process's part of the batches of an epoch, from `first_step` on.

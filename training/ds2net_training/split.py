@@ -99,8 +99,9 @@ def _thumbnails(samples: Sequence[Sample]) -> NDArray[np.float32]:
     Without evening out, all frames with the same dark border would be alike.
     """
     grey = [Image.fromarray(s.image).convert("L") for s in samples]
-    small = np.stack([g.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR) for g in grey])
-    detail = small.astype(np.float32)
+    size = (THUMBNAIL, THUMBNAIL)
+    small = [np.asarray(g.resize(size, Image.Resampling.BILINEAR), np.float32) for g in grey]
+    detail = np.stack(small)
     detail -= gaussian_filter(detail, (0, _FLAT_SIGMA, _FLAT_SIGMA))
     contrast = np.sqrt(gaussian_filter(detail**2, (0, _FLAT_SIGMA, _FLAT_SIGMA)) + _NOISE**2)
     flat = (detail / contrast).reshape(len(samples), -1)
@@ -115,7 +116,8 @@ def _similar(
     """Return index pairs whose thumbnails correlate, mirrored or not."""
     mirrored = thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1].reshape(thumbnails.shape)
     correlation = np.maximum(thumbnails @ thumbnails.T, thumbnails @ mirrored.T)
-    return np.nonzero(np.triu(correlation >= similarity, k=1))
+    first, second = np.nonzero(np.triu(correlation >= similarity, k=1))
+    return first, second
 
 
 def _sequences(pairs: Sequence[Pair], starts: Mapping[str, Sequence[int]]) -> NDArray[np.intp]:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
-from torch.nn import functional
 
 from ds2net_training.averaging import AveragedNetwork
-from ds2net_training.dataset import Pair, Sample, find_pairs, read_samples
+from ds2net_training.dataset import Pair, Sample
 from ds2net_training.distributed import mean_over_processes, share_batch_norm, world_size
 from ds2net_training.encoder_weights import new_network
+from ds2net_training.evaluation import ImageScored
 from ds2net_training.events import (
     EpochDone,
     Event,
-    ImagesRead,
     ResumePointSaved,
     StepDone,
     TrainingResult,
@@ -29,85 +26,22 @@ from ds2net_training.events import (
 from ds2net_training.feed import Batch, Shard, batches, epoch_length
 from ds2net_training.freezing import freeze, frozen_modules, keep_statistics
 from ds2net_training.losses import deep_supervision_loss, make_target, stage_uncertainty
+from ds2net_training.reading import SplitSamples, read_and_split
 from ds2net_training.record import fingerprint, make_card
 from ds2net_training.resume import Progress, load_resume_point, resume_path, save_resume_point
+from ds2net_training.run_options import RunOptions, start_fabric
 from ds2net_training.schedule import rate_factor, step_sizes, steps_per_epoch
+from ds2net_training.scorecard import score_network
 from ds2net_training.settings import Settings
-from ds2net_training.split import group_samples, hold_out
+from ds2net_training.stage_logits import StageLogits, scaled
 from ds2net_training.validation import normalised, validate
-from napari_ds2net.errors import DatasetError, SettingsError
 from napari_ds2net.network.checkpoint import save_checkpoint
-from napari_ds2net.network.ds2net import STAGE_STRIDES, DS2Net, DS2NetOutput
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What does not change the result: where and how comfortably a training runs.
-
-    Attributes
-    ----------
-    output
-        File of the best network so far; the resume file lies beside it.
-    encoder_weights
-        File the encoder starts from, where the recipe wants one.
-    device, precision
-        For Lightning Fabric: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``; ``"32-true"``,
-        ``"bf16-mixed"``, ...
-    resume
-        Go on from the resume file if there is one.
-    resume_minutes
-        Time between two resume points within an epoch.
-    workers
-        Processes that prepare batches.
-    """
-
-    output: Path
-    encoder_weights: Path | None = None
-    device: str = "auto"
-    precision: Any = "32-true"
-    resume: bool = True
-    resume_minutes: float = 5.0
-    workers: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SplitSamples:
-    """Decoded images to learn from and to validate on."""
-
-    training: list[Sample]
-    validation: list[Sample]
-
-
-def read_and_split(
-    folders: Sequence[Path | str], settings: Settings
-) -> Generator[ImagesRead, None, SplitSamples]:
-    """Decode all images of `folders` and split them by group.
-
-    Raises
-    ------
-    DatasetError
-        A folder is not usable, or the images cannot be split.
-    """
-    pairs = [pair for folder in folders for pair in find_pairs(folder)]
-    size = settings.data.cache_size or settings.model.input_size
-    samples = yield from read_samples(pairs, settings.model, size)
-    groups = group_samples(samples, settings.data.similarity, settings.data.sequence_starts)
-    sources = [pair.source for pair in pairs]
-    held = hold_out(groups, sources, settings.data.validation_fraction, settings.seed)
-    if held.all() or not held.any():
-        raise DatasetError(
-            f"The {len(pairs)} images form {len(set(groups.tolist()))} groups of similar images; "
-            "expected at least two, one to learn from and one to validate on. Add other images."
-        )
-    return SplitSamples(
-        training=[s for s, out in zip(samples, held, strict=True) if not out],
-        validation=[s for s, out in zip(samples, held, strict=True) if out],
-    )
+from napari_ds2net.network.ds2net import DS2Net
 
 
 def train_steps(
     settings: Settings, folders: Sequence[Path | str], options: RunOptions
-) -> Generator[Event, None, TrainingResult]:
+) -> Generator[Event | ImageScored, None, TrainingResult]:
     """Train a network from a recipe.
 
     Closing the generator saves a resume point; a killed process loses at most
@@ -124,7 +58,8 @@ def train_steps(
 
     Yields
     ------
-    ImagesRead, TrainingStarted, StepDone, EpochDone, ResumePointSaved
+    ImagesRead, TrainingStarted, StepDone, EpochDone, ResumePointSaved, and at last ImageScored
+        while the best network is evaluated on the validation images for its card
 
     Returns
     -------
@@ -138,27 +73,10 @@ def train_steps(
     split = yield from read_and_split(folders, settings)
     trainer = Trainer(settings, split, options)
     result = yield from trainer.run()
+    if trainer.fabric.global_rank == 0:
+        pairs = [sample.pair for sample in split.validation]
+        yield from score_network(options.output, pairs, split.validation_groups, options.device)
     return result
-
-
-class _StageLogits(nn.Module):
-    """The network as it is trained: the six logits at the loss's stride."""
-
-    def __init__(self, network: DS2Net, stride: int) -> None:
-        super().__init__()
-        self.network = network
-        self.stride = stride
-
-    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        maps = self.network.stages(image)
-        return tuple(
-            functional.interpolate(
-                logit, scale_factor=stride // self.stride, mode="bilinear", align_corners=False
-            )
-            if stride > self.stride
-            else logit
-            for logit, stride in zip(maps.logits, STAGE_STRIDES * 2, strict=True)
-        )
 
 
 class Trainer:
@@ -176,7 +94,7 @@ class Trainer:
         self.options = options
         self.split = split
         self.parent = parent
-        self.fabric = _fabric(options, settings)
+        self.fabric = start_fabric(options, settings)
         raw = network or new_network(settings, options.encoder_weights)
         self.average = AveragedNetwork(raw, settings.schedule.average_decay)
         self.average.network.to(self.fabric.device)
@@ -219,7 +137,7 @@ class Trainer:
     def _set_up(self, raw: DS2Net) -> tuple[Any, Any]:
         """Hand network and optimiser to Fabric."""
         schedule = self.settings.schedule
-        raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        raw = raw.to(memory_format=torch.channels_last)
         if world_size() > 1:
             share_batch_norm(raw)
         encoder = list(raw.encoder.parameters())
@@ -236,7 +154,10 @@ class Trainer:
         if schedule.frozen_batch_norm:
             self._frozen += [m for m in raw.encoder.modules() if isinstance(m, nn.BatchNorm2d)]
         optimizer = torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
-        return self.fabric.setup(_StageLogits(raw, self.settings.loss.stride), optimizer)
+        module, optimizer = self.fabric.setup(
+            StageLogits(raw, self.settings.loss.stride), optimizer
+        )
+        return module, optimizer
 
     def _start(self) -> Progress:
         """Go on from the resume file, or begin."""
@@ -251,7 +172,7 @@ class Trainer:
 
     def _epoch(self) -> Generator[Event, None, None]:
         """Run what is left of the epoch under way."""
-        progress, schedule = self.progress, self.settings.schedule
+        progress = self.progress
         shard = Shard(self.fabric.global_rank, self.fabric.world_size)
         self.module.train()
         keep_statistics(self._frozen)
@@ -293,7 +214,7 @@ class Trainer:
         losses, weights = [], []
         for turn, size in enumerate(sizes):
             _seed_step(settings.seed, progress.epoch, step, turn, self.fabric.global_rank)
-            loss, weight = self._optimise(_scaled(image, size), _scaled(mask, size))
+            loss, weight = self._optimise(scaled(image, size), scaled(mask, size))
             losses.append(loss)
             weights.append(weight)
         mean_weights: list[float] = torch.stack(weights).mean(dim=0).tolist()
@@ -416,49 +337,10 @@ class Trainer:
         return [sample.pair for sample in samples]
 
 
-def with_epochs(settings: Settings, epochs: int) -> Settings:
-    """Return the settings with another length of training."""
-    return replace(settings, schedule=replace(settings.schedule, epochs=epochs))
-
-
-def _fabric(options: RunOptions, settings: Settings) -> Fabric:
-    """Start Fabric: one device, or the processes that ``torchrun`` started."""
-    processes = world_size()
-    if settings.schedule.batch_size % processes:
-        raise SettingsError(
-            f"schedule.batch_size is {settings.schedule.batch_size}; expected a multiple of the "
-            f"{processes} processes."
-        )
-    strategy = "ddp" if processes > 1 else "auto"
-    fabric = Fabric(
-        accelerator=options.device,
-        devices=processes if processes > 1 else 1,
-        strategy=strategy,
-        precision=options.precision,
-    )
-    fabric.launch()
-    return fabric
-
-
 def _seed_step(seed: int, epoch: int, step: int, turn: int, rank: int) -> None:
     """Fix the random numbers inside the network (dropout) for one optimiser step."""
     number = ((seed * 100_003 + epoch) * 1_000_003 + step) * 31 + turn
     torch.manual_seed((number * 1_009 + rank) % 2**63)
 
 
-def _scaled(maps: torch.Tensor, size: int) -> torch.Tensor:
-    """Resize square maps (N, C, S, S) bilinearly."""
-    if maps.shape[-1] == size:
-        return maps
-    return functional.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
-
-
-__all__ = [
-    "DS2NetOutput",
-    "RunOptions",
-    "SplitSamples",
-    "Trainer",
-    "read_and_split",
-    "train_steps",
-    "with_epochs",
-]
+__all__ = ["RunOptions", "SplitSamples", "Trainer", "read_and_split", "train_steps"]

@@ -1,0 +1,50 @@
+"""Data sets read, decoded and split for a training."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ds2net_training.dataset import Sample, find_pairs, read_samples
+from ds2net_training.events import ImagesRead
+from ds2net_training.settings import Settings
+from ds2net_training.split import group_samples, hold_out
+from napari_ds2net.errors import DatasetError
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSamples:
+    """Decoded images to learn from and to validate on, the latter with their groups' names."""
+
+    training: list[Sample]
+    validation: list[Sample]
+    validation_groups: list[str]
+
+
+def read_and_split(
+    folders: Sequence[Path | str], settings: Settings
+) -> Generator[ImagesRead, None, SplitSamples]:
+    """Decode all images of `folders` and split them by group.
+
+    Raises
+    ------
+    DatasetError
+        A folder is not usable, or the images cannot be split.
+    """
+    pairs = [pair for folder in folders for pair in find_pairs(folder)]
+    size = settings.data.cache_size or settings.model.input_size
+    samples = yield from read_samples(pairs, settings.model, size)
+    groups = group_samples(samples, settings.data.similarity, settings.data.sequence_starts)
+    sources = [pair.source for pair in pairs]
+    held = hold_out(groups, sources, settings.data.validation_fraction, settings.seed)
+    if held.all() or not held.any():
+        raise DatasetError(
+            f"The {len(pairs)} images form {len(set(groups.tolist()))} groups of similar images; "
+            "expected at least two, one to learn from and one to validate on. Add other images."
+        )
+    return SplitSamples(
+        training=[s for s, out in zip(samples, held, strict=True) if not out],
+        validation=[s for s, out in zip(samples, held, strict=True) if out],
+        validation_groups=[str(g) for g, out in zip(groups, held, strict=True) if out],
+    )
