@@ -11,7 +11,7 @@ from ds2net_training.evaluation_table import format_report
 from ds2net_training.image_scores import ImageScores, ScoringOptions
 from ds2net_training.instance_metrics import ObjectCounts
 from ds2net_training.statistics import Bootstrap
-from ds2net_training.summary import POOLED, summarise
+from ds2net_training.summary import POOLED, summarise, summarise_by_source
 from napari_ds2net.errors import DatasetError
 
 NAN = float("nan")
@@ -39,7 +39,6 @@ IMAGES = (
 
 def make_report(images: tuple[ImageScores, ...] = IMAGES, failures: int = 1) -> EvaluationReport:
     broken = ImageFailure(name="g", source="second", reason="No picture.")
-    sources = dict.fromkeys(entry.source for entry in images)
     return EvaluationReport(
         model="polyp",
         threshold=0.5,
@@ -47,7 +46,7 @@ def make_report(images: tuple[ImageScores, ...] = IMAGES, failures: int = 1) -> 
         scoring=ScoringOptions(),
         bootstrap=Bootstrap(resamples=200),
         overall=summarise("all", images, failures),
-        by_source=tuple(summarise(s, [i for i in images if i.source == s]) for s in sources),
+        by_source=tuple(summarise_by_source(images, ["second"] * failures)),
         images=images,
         failures=(broken,) * failures,
         network_seconds=1.5,
@@ -152,3 +151,9 @@ def test_many_failures_are_not_all_told() -> None:
     assert "25 images could not be scored" in text
     assert "and 15 more" in text
     assert text.count("No picture") == 10
+
+
+def test_a_data_set_of_failures_only_is_still_told() -> None:
+    summaries = summarise_by_source(IMAGES[:3], ["third", "first", "third"])
+    assert [(s.name, s.images, s.failures) for s in summaries] == [("first", 3, 1), ("third", 0, 2)]
+    assert summaries[1].scores == {}

@@ -94,6 +94,34 @@ def summarise(
     )
 
 
+def summarise_by_source(
+    images: Sequence[ImageScores],
+    failed_sources: Sequence[str] = (),
+    bootstrap: Bootstrap | None = None,
+) -> list[Summary]:
+    """Return a summary of each data set.
+
+    Parameters
+    ----------
+    images
+        Scored.
+    failed_sources
+        The data set of every image that could not be scored.
+    bootstrap
+        Settings of the intervals.
+    """
+    sources = dict.fromkeys([*(image.source for image in images), *failed_sources])
+    return [
+        summarise(
+            source,
+            [image for image in images if image.source == source],
+            failed_sources.count(source),
+            bootstrap,
+        )
+        for source in sources
+    ]
+
+
 def _means(images: Sequence[ImageScores], bootstrap: Bootstrap) -> dict[str, Estimate]:
     """Return the mean of every score that at least one image has."""
     present = [name for name in SCORE_LABELS if any(name in image.scores for image in images)]
