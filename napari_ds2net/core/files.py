@@ -1,0 +1,145 @@
+"""Reading an image file into an array, or saying in one sentence why not.
+
+A file is recognised by its first bytes, not by its name: a PNG called ``.jpg`` is read as the PNG
+that it is, and a web page called ``.png`` is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ds2net.core.pillow_files import read_with_pillow
+from napari_ds2net.core.tiff_files import read_tiff
+from napari_ds2net.errors import ImageError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
+"""Endings that files to be segmented have, in lower case."""
+_EXPECTED = "expected PNG, JPEG, TIFF, BMP, WebP or NPY"
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"BM", "BMP"),
+    (b"RIFF", "WEBP"),
+    (b"\x93NUMPY", "NPY"),
+)
+_FOREIGN = (
+    (b"GIF8", "a GIF"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"<", "a web page or XML"),
+    (b"{", "JSON"),
+)
+_DICOM_AT = 128
+
+
+def read_image(path: Path | str) -> NDArray[Any]:
+    """Read a single image.
+
+    Parameters
+    ----------
+    path
+        PNG, JPEG, TIFF, BMP, WebP or NPY; 1, 8 or 16 bits, or float; grey, palette, RGB, RGBA,
+        CMYK. The EXIF orientation is applied, palettes and CMYK become RGB, 1 bit becomes 0 and
+        255. Colour PNG of 16 bits is read with 8.
+
+    Returns
+    -------
+    Shape (Y, X), (Y, X, 3) or (Y, X, 4), of the file's own type.
+
+    Raises
+    ------
+    ImageError
+        The file is missing, empty, cut short, no image, a stack, or too large for the memory.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    readers: dict[str, Callable[[Path], NDArray[Any]]] = {"TIFF": read_tiff, "NPY": _read_npy}
+    reader = readers.get(kind, read_with_pillow)
+    try:
+        image = reader(path)
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(
+            f"{path.name} does not fit into the computer's memory; save a part of it."
+        ) from error
+    except Exception as error:  # what a damaged file makes a decoder raise has no common class
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(
+            f"{path.name} starts like a {kind} file but cannot be read ({reason}); it may be "
+            "damaged or cut short. Save or copy it anew."
+        ) from error
+    if image.size == 0:
+        raise ImageError(f"{path.name} has shape {image.shape}, so no pixel; nothing to segment.")
+    return image
+
+
+def _kind(path: Path) -> str:
+    """Return the format by the first bytes."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_DICOM_AT + 4)
+    except FileNotFoundError as error:
+        raise ImageError(f"There is no file {path}.") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{path} is a folder; expected an image file.") from error
+    except (OSError, ValueError) as error:
+        if path.is_dir():
+            raise ImageError(f"{path} is a folder; expected an image file.") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageError(f"{path} cannot be opened: {reason}.") from error
+    if not head:
+        raise ImageError(f"{path.name} is empty (0 bytes); {_EXPECTED}.")
+    for signature, kind in _SIGNATURES:
+        if head.startswith(signature) and (kind != "WEBP" or head[8:12] == b"WEBP"):
+            return kind
+    raise ImageError(f"{path.name} is no image but {_foreign(head)}; {_EXPECTED}.")
+
+
+def _foreign(head: bytes) -> str:
+    """Name what a file is that is not read."""
+    if head[_DICOM_AT:] == b"DICM":
+        return "a DICOM file"
+    for signature, name in _FOREIGN:
+        if head.lstrip().startswith(signature):
+            return name
+    printable = sum(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
+    return "text" if printable == len(head) else "something unknown"
+
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    """Read an array of numbers; pickled objects are refused."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read_header(file)
+        there = path.stat().st_size - file.tell()
+    count = int(np.prod(shape, dtype=object))
+    if dtype.hasobject or dtype.kind not in "buif":
+        raise ImageError(f"{path.name} holds values of type {dtype}; expected real numbers.")
+    if len(shape) != 2 and not (len(shape) == 3 and shape[-1] in (1, 3, 4)):
+        raise ImageError(
+            f"{path.name} holds an array of shape {shape}; expected a single image, (Y, X), "
+            "(Y, X, 3) or (Y, X, 4). Save one frame or one channel of it."
+        )
+    if count * dtype.itemsize > there:
+        raise ImageError(
+            f"{path.name} is cut short: {there} bytes of pixels where {count * dtype.itemsize} "
+            "belong. Save or copy it anew."
+        )
+    return np.asarray(np.load(path, allow_pickle=False))

@@ -1,0 +1,152 @@
+"""An image with the meaning of its axes. No torch in here: a viewer imports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ds2net.errors import ImageError
+
+CHANNELS = (3, 4)
+"""Lengths of a last axis that is taken for red, green, blue (and alpha)."""
+
+
+class PixelArray(Protocol):
+    """What holds the pixels: a numpy, dask or zarr array, read when it is indexed."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        ...
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ImageData:
+    """Pixels, what their axes are, and how large a pixel is.
+
+    Attributes
+    ----------
+    array
+        Pixels of any real type; not read before they are needed.
+    axes
+        A letter per axis: ``"yx"`` for grey, ``"yxc"`` for colour, with any others in front, such
+        as ``"tyx"`` or ``"tzyxc"``.
+    scale
+        Length of a step along every axis but ``c``, in `unit`.
+    unit
+        Of the scale, such as ``"micrometer"``; ``"pixel"`` where nothing is known.
+    name
+        What the user calls it.
+
+    Raises
+    ------
+    ImageError
+        Axes, shape and scale do not fit together.
+    """
+
+    array: PixelArray
+    axes: str = "yx"
+    scale: tuple[float, ...] = ()
+    unit: str = "pixel"
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that axes, shape and scale agree."""
+        shape = tuple(self.array.shape)
+        if len(self.axes) != len(shape) or not self.axes.removesuffix("c").endswith("yx"):
+            raise ImageError(
+                f"The image has shape {shape} and axes {self.axes!r}; expected a letter per axis, "
+                "ending in 'yx' or 'yxc'."
+            )
+        if self.axes.endswith("c") and shape[-1] not in (1, *CHANNELS):
+            raise ImageError(
+                f"The image has {shape[-1]} channels; expected 1, 3 or 4. Choose channels of it."
+            )
+        if 0 in shape:
+            raise ImageError(f"The image has shape {shape}, so no pixel; nothing can be segmented.")
+        steps = len(self.axes.removesuffix("c"))
+        if not self.scale:
+            object.__setattr__(self, "scale", (1.0,) * steps)
+        if len(self.scale) != steps or not all(np.isfinite(self.scale)) or 0 in self.scale:
+            raise ImageError(
+                f"The image has axes {self.axes!r} and scale {self.scale}; expected {steps} "
+                "lengths other than 0."
+            )
+
+    @classmethod
+    def from_array(cls, array: PixelArray, *, name: str = "") -> ImageData:
+        """Take a last axis of length 3 or 4 for colour, and the two before it for Y and X.
+
+        Parameters
+        ----------
+        array
+            Shape (..., Y, X), (..., Y, X, 3) or (..., Y, X, 4); what is in front becomes ``t``, or
+            ``tz`` where there are two.
+        name
+            What the user calls it.
+
+        Raises
+        ------
+        ImageError
+            There are fewer than two axes, more than two in front of Y and X, or no pixel.
+        """
+        colour = "c" if array.ndim > 2 and array.shape[-1] in CHANNELS else ""
+        in_front = array.ndim - 2 - len(colour)
+        if not 0 <= in_front <= 2:
+            raise ImageError(
+                f"The image has shape {tuple(array.shape)}; expected (Y, X) or (Y, X, 3), with at "
+                "most a time and a Z axis in front."
+            )
+        return cls(array=array, axes="tz"[:in_front] + "yx" + colour, name=name)
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """(Y, X) in pixels."""
+        at = self.axes.index("y")
+        return self.array.shape[at], self.array.shape[at + 1]
+
+    @property
+    def pixel_size(self) -> tuple[float, float]:
+        """Height and width of a pixel in `unit`, positive."""
+        height, width = self.scale[-2:]
+        return abs(height), abs(width)
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """Lengths of the axes in front of Y and X; empty for a single image."""
+        return tuple(self.array.shape[: self.axes.index("y")])
+
+    def frame(self, *index: int) -> NDArray[Any]:
+        """Read one frame.
+
+        Parameters
+        ----------
+        *index
+            A position along each axis in front of Y and X.
+
+        Returns
+        -------
+        Shape (Y, X) or (Y, X, channels), as segmentation takes it.
+
+        Raises
+        ------
+        ImageError
+            There is no such frame.
+        """
+        inside = (0 <= at < length for at, length in zip(index, self.frames, strict=False))
+        if len(index) != len(self.frames) or not all(inside):
+            raise ImageError(
+                f"There is no frame {index}; the image has axes {self.axes!r} and shape "
+                f"{tuple(self.array.shape)}."
+            )
+        return np.asarray(self.array[index] if index else self.array)

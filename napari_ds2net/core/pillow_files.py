@@ -1,0 +1,82 @@
+"""Image files that Pillow decodes: PNG, JPEG, BMP, WebP, and TIFF with rare compressions."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT, upright
+from napari_ds2net.errors import ImageError
+
+_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "WEBP", "TIFF")
+_KEPT = ("L", "RGB", "RGBA", "F")
+_ONE_CHANNEL_WITH_ALPHA = ("LA", "La")
+
+
+def read_with_pillow(path: Path) -> NDArray[Any]:
+    """Read a single image; see `read_image`.
+
+    Raises
+    ------
+    ImageError
+        The file holds several images, or so many pixels that it may be a decompression bomb.
+    OSError, SyntaxError, ValueError, ...
+        The file is damaged.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large images and odd metadata
+        try:
+            with Image.open(path, formats=_FORMATS) as picture:
+                _refuse_animation(picture, path.name)
+                orientation = _orientation(picture)
+                pixels = _pixels(picture)
+        except Image.DecompressionBombError as error:
+            raise ImageError(
+                f"{path.name} claims to have more pixels than the {_most_pixels():,} that files of "
+                "its kind may have, as a decompression bomb does; save a large image as TIFF."
+            ) from error
+    return upright(pixels, orientation)
+
+
+def _most_pixels() -> int:
+    return 2 * (Image.MAX_IMAGE_PIXELS or 0)
+
+
+def _refuse_animation(picture: Image.Image, name: str) -> None:
+    """Refuse several images in a file, but for the previews that cameras add (MPO)."""
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":
+        raise ImageError(
+            f"{name} holds {frames} images; expected a single one. Save one of them by itself."
+        )
+
+
+def _orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation, upright where there is none or it is damaged."""
+    try:
+        return int(picture.getexif().get(ORIENTATION_TAG, UPRIGHT))
+    except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
+        return UPRIGHT
+
+
+def _pixels(picture: Image.Image) -> NDArray[Any]:
+    """Return the pixels as grey, RGB or RGBA."""
+    mode = picture.mode
+    if mode in _KEPT:
+        return np.array(picture)
+    if mode == "1":
+        return np.array(picture.convert("L"))
+    if mode in _ONE_CHANNEL_WITH_ALPHA:
+        return np.array(picture.convert("LA"))[..., 0]
+    if mode.startswith("I"):  # 16-bit grey; older Pillow calls that of PNG "I", with 32 bits
+        values = np.array(picture)
+        fits = values.size and values.min() >= 0 and values.max() <= np.iinfo(np.uint16).max
+        return values.astype(np.uint16) if fits else values
+    has_alpha = mode == "PA" or (mode == "P" and "transparency" in picture.info)
+    return np.array(picture.convert("RGBA" if has_alpha else "RGB"))

@@ -1,0 +1,122 @@
+"""Reading TIFF: whatever a microscope or a camera writes, as far as it is a single image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import tifffile
+from numpy.typing import NDArray
+
+from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT, upright
+from napari_ds2net.core.pillow_files import read_with_pillow
+from napari_ds2net.errors import ImageError
+
+_PALETTE = 3
+_WHITE_IS_ZERO = 0
+_PLAIN = (_WHITE_IS_ZERO, 1, 2, _PALETTE, 6)
+"""Photometric interpretations that are decoded here: grey, RGB, palette, YCbCr (as RGB)."""
+_GIB = 2**30
+
+
+class _NeedsOtherDecoder(Exception):
+    """tifffile cannot decode this by itself; Pillow may."""
+
+
+def read_tiff(path: Path) -> NDArray[Any]:
+    """Read a single image; see `read_image`.
+
+    Raises
+    ------
+    ImageError
+        The file holds a stack, channels that are no colours, or more than fits into memory.
+    Exception
+        Whatever tifffile raises for a damaged file.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            return _single_image(file, path.name)
+    except _NeedsOtherDecoder as reason:
+        try:
+            return read_with_pillow(path)
+        except (OSError, ValueError) as error:
+            raise ImageError(
+                f"{path.name} is packed in a way that cannot be read here ({reason}); install the "
+                "Python package imagecodecs, or save it without compression."
+            ) from error
+
+
+def _single_image(file: tifffile.TiffFile, name: str) -> NDArray[Any]:
+    series = file.series[0]
+    page = series.keyframe
+    _refuse_several(file, name)
+    _refuse_too_large(series, name)
+    if int(page.photometric) not in _PLAIN:
+        raise _NeedsOtherDecoder(f"colours as {tifffile.PHOTOMETRIC(page.photometric).name}")
+    try:
+        values = series.asarray()
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            raise
+        raise _NeedsOtherDecoder(tifffile.COMPRESSION(page.compression).name) from error
+    image = _plane(values, series.axes, name)
+    if int(page.photometric) == _PALETTE and page.colormap is not None:
+        image = np.moveaxis(page.colormap >> 8, 0, -1).astype(np.uint8)[image]
+    elif int(page.photometric) == _WHITE_IS_ZERO:
+        image = _inverted(image)
+    if image.dtype == np.bool_:
+        image = image.astype(np.uint8) * np.uint8(255)
+    tag = page.tags.get(ORIENTATION_TAG)
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
+    return upright(image, UPRIGHT if tag is None else int(tag.value))
+
+
+def _refuse_several(file: tifffile.TiffFile, name: str) -> None:
+    """Refuse files of several images, but for smaller copies of the first."""
+    first = file.series[0]
+    others = [series for series in file.series[1:] if series.size >= first.size]
+    if others:
+        raise ImageError(
+            f"{name} holds {1 + len(others)} images, the first of shape {first.shape} "
+            f"(axes {first.axes}); expected a single one. Save one of them by itself."
+        )
+
+
+def _refuse_too_large(series: tifffile.TiffPageSeries, name: str) -> None:
+    """Refuse what would not fit into memory, before it is tried."""
+    available = psutil.virtual_memory().available
+    if series.nbytes > available / 2:
+        raise ImageError(
+            f"{name} claims the shape {series.shape}, which is {series.nbytes / _GIB:.1f} GiB when "
+            f"opened, and {available / _GIB:.1f} GiB are free; save a part of it."
+        )
+
+
+def _plane(values: NDArray[Any], axes: str, name: str) -> NDArray[Any]:
+    """Drop axes of length 1 and put colours last; refuse stacks."""
+    shape = values.shape
+    kept = [at for at, axis in enumerate(axes) if axis in "YX" or shape[at] != 1]
+    image: NDArray[Any] = values.reshape([shape[at] for at in kept])
+    left = "".join(axes[at] for at in kept)
+    if left == "SYX":
+        image, left = np.moveaxis(image, 0, -1), "YXS"
+    if left == "YX":
+        return image
+    samples = tuple(image.shape)[-1:]
+    if left == "YXS" and samples in ((2,), (3,), (4,)):
+        return image[..., 0] if samples == (2,) else image
+    raise ImageError(
+        f"{name} holds an array of shape {shape} with axes {axes}; expected a single image with "
+        "the axes YX (grey) or YXS (colour). Save one frame or one channel of it by itself."
+    )
+
+
+def _inverted(image: NDArray[Any]) -> NDArray[Any]:
+    """Return an image in which white was zero with black as zero."""
+    if image.dtype == np.bool_:
+        return ~image
+    if np.issubdtype(image.dtype, np.unsignedinteger):
+        return np.iinfo(image.dtype).max - image
+    return image
