@@ -1,0 +1,101 @@
+"""One pass of a network over a batch of pieces of one size, in as few operations as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from napari_ds2net.network.ds2net import DS2Net, DS2NetOutput, pad
+
+MASKS = 2
+"""Maps after those of the classes: detail mask, semantic mask."""
+_LARGEST_LOGIT = 30.0
+
+
+def compute_maps(network: nn.Module, pieces: torch.Tensor) -> torch.Tensor:
+    """Run a network once.
+
+    The six stage logits are added at their own three strides first, P1 + P4, P2 + P5 and P3 + P6,
+    so that three maps are enlarged instead of six; enlarging is linear, the sum is the same.
+
+    Parameters
+    ----------
+    network
+        A `DS2Net`, or any module whose output is a `DS2NetOutput`.
+    pieces
+        float32, shape (N, 3, H, W), normalised, any H and W.
+
+    Returns
+    -------
+    float32, shape (N, K + 2, H, W): the fused logit of every class, then the detail mask and the
+    semantic mask at their finest scale, both in [0, 1].
+    """
+    height, width = pieces.shape[-2:]
+    padded = pad(pieces)
+    if isinstance(network, DS2Net):
+        logit, detail, semantic = _staged(network, padded)
+    else:
+        output: DS2NetOutput = network(padded)
+        logit, detail, semantic = output.logit, output.detail_masks[-1], output.semantic_masks[-1]
+    size = padded.shape[-2:]
+    maps = [logit.float(), resize(detail.float(), size), resize(semantic.float(), size)]
+    return torch.cat(maps, dim=1)[..., :height, :width]
+
+
+def compute_flipped(
+    network: nn.Module, pieces: torch.Tensor, flips: Sequence[tuple[int, ...]]
+) -> torch.Tensor:
+    """Run a network on mirrored views and average the probabilities and masks.
+
+    Parameters
+    ----------
+    network, pieces
+        As for `compute_maps`.
+    flips
+        For every view the axes that are mirrored: ``()``, ``(-1,)`` left-right, ``(-2,)`` up-down.
+
+    Returns
+    -------
+    As `compute_maps` gives, where the logit is that of the averaged probability.
+    """
+    if list(flips) == [()]:
+        return compute_maps(network, pieces)
+    total = torch.zeros(())
+    for axes in flips:
+        maps = torch.flip(compute_maps(network, torch.flip(pieces, axes)), axes)
+        maps[:, :-MASKS] = maps[:, :-MASKS].sigmoid()
+        total = maps + total.to(maps.device)
+    mean = total / len(flips)
+    mean[:, :-MASKS] = mean[:, :-MASKS].logit().clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT)
+    return mean
+
+
+def resize(maps: torch.Tensor, size: Sequence[int], *, antialias: bool = False) -> torch.Tensor:
+    """Return `maps` (N, C, h, w) bilinearly at `size` (H, W), pixel centres aligned as areas."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return functional.interpolate(
+        maps, size=list(size), mode="bilinear", align_corners=False, antialias=antialias
+    )
+
+
+def _staged(
+    network: DS2Net, padded: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the fused logit at full size and the finest masks; the decoder works in float32."""
+    precision = next(network.encoder.parameters()).dtype
+    features = network.features(padded.to(precision))
+    maps = network.decode([level.float() for level in features])
+    size = padded.shape[-2:]
+    sums = (
+        resize(detail + semantic, size)
+        for detail, semantic in zip(maps.logits[:3], maps.logits[3:], strict=True)
+    )
+    return (
+        sum(sums, torch.zeros((), device=padded.device)),
+        maps.detail_masks[-1],
+        maps.semantic_masks[-1],
+    )
