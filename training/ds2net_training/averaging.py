@@ -36,7 +36,7 @@ class AveragedNetwork:
         own, new = self.network.state_dict(), network.state_dict()
         for name, value in own.items():
             if value.is_floating_point():
-                value.lerp_(new[name], 1 - decay)
+                value.lerp_(new[name].to(value), 1 - decay)
             else:
                 value.copy_(new[name])
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 from timm.layers.norm_act import BatchNormAct2d
 from torch import distributed, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 def world_size() -> int:
@@ -58,6 +58,28 @@ def share_batch_norm(module: nn.Module) -> None:
             child.__class__ = SharedBatchNorm
 
 
+class _SumOverProcesses(torch.autograd.Function):
+    """The sum over all processes; its gradient is the sum of their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        total = gradients[0].clone()
+        distributed.all_reduce(total)
+        return total
+
+
+def _shared_mean(values: torch.Tensor) -> torch.Tensor:
+    """Return the mean of `values` over all processes, with gradient."""
+    total: torch.Tensor = _SumOverProcesses.apply(values)
+    return total / distributed.get_world_size()
+
+
 def _activated(layer: nn.Module, maps: torch.Tensor) -> torch.Tensor:
     """Apply what timm's layer has behind the normalisation."""
     for name in ("drop", "act"):
@@ -70,10 +92,8 @@ def _normalised(layer: nn.Module, maps: torch.Tensor) -> torch.Tensor:
     if not isinstance(layer, nn.BatchNorm2d):
         raise TypeError(f"{type(layer).__name__} is no two-dimensional batch normalisation")
     processes = distributed.get_world_size()
-    sums = torch.stack((maps.mean(dim=(0, 2, 3)), (maps * maps).mean(dim=(0, 2, 3))))
-    total: torch.Tensor = all_reduce(sums)  # type: ignore[no-untyped-call]
-    mean, square = total / processes
-    variance = (square - mean * mean).clamp(min=0)
+    mean = _shared_mean(maps.mean(dim=(0, 2, 3)))
+    variance = _shared_mean((maps - mean[:, None, None]).square().mean(dim=(0, 2, 3)))
     if layer.running_mean is not None and layer.running_var is not None:
         pixels = maps.numel() / maps.shape[1] * processes
         with torch.no_grad():

@@ -228,7 +228,8 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         logits = self.module(image.contiguous(memory_format=torch.channels_last))
         uncertainty = torch.stack([stage_uncertainty(logit) for logit in logits])
-        target = make_target(mask.expand(-1, logits[0].shape[1], -1, -1), loss_settings)
+        mask = mask.to(logits[0].dtype).expand(-1, logits[0].shape[1], -1, -1)
+        target = make_target(mask, loss_settings)
         loss, weights = deep_supervision_loss(
             logits, target, loss_settings, mean_over_processes(uncertainty)
         )
