@@ -8,8 +8,7 @@ Importing this package is cheap: neither torch nor Qt nor numpy is imported unti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # type checkers take it for true; importing typing would cost the most here
 if TYPE_CHECKING:
     from napari_ds2net.api import segment
 
