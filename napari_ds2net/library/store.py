@@ -73,12 +73,12 @@ class ModelLibrary:
     root
         Folder of the user's models; `default_root` if None. Made when the first model arrives.
     bundled_folder
-        Folder of the models that cannot be changed.
+        Folder of the models that cannot be changed; the package's if None.
     """
 
-    def __init__(self, root: Path | None = None, *, bundled_folder: Path = BUNDLED_FOLDER) -> None:
+    def __init__(self, root: Path | None = None, *, bundled_folder: Path | None = None) -> None:
         self.root = default_root() if root is None else root
-        self.bundled_folder = bundled_folder
+        self.bundled_folder = BUNDLED_FOLDER if bundled_folder is None else bundled_folder
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all models, bundled first; no file is opened."""
