@@ -9,6 +9,7 @@ import typer
 from napari_ds2net.cli import models
 from napari_ds2net.cli.console import say
 from napari_ds2net.cli.doctor import doctor
+from napari_ds2net.cli.evaluate import evaluate
 from napari_ds2net.cli.segment import segment
 from napari_ds2net.cli.train import train
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(segment)
 app.command()(train)
+app.command()(evaluate)
 app.add_typer(models.app, name="models")
 app.command()(doctor)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import importlib.metadata
 import os
 import platform
@@ -12,6 +11,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from napari_ds2net.errors import DeviceError, DS2NetError
 from napari_ds2net.library import ModelLibrary
@@ -58,9 +59,8 @@ def versions() -> Iterator[Finding]:
 def computer() -> Iterator[Finding]:
     """Say what will compute, and whether there is room."""
     yield from _torch()
-    memory = _memory()
-    if memory is not None:
-        yield memory
+    memory = psutil.virtual_memory()
+    yield Finding("memory", f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free")
     home = ModelLibrary().root
     free = shutil.disk_usage(_existing_parent(home)).free
     problem = f"The disk of {home} is nearly full; free some space." * (free < LEAST_FREE_BYTES)
@@ -88,22 +88,21 @@ def library() -> Iterator[Finding]:
 
 def bundled_models() -> Iterator[Finding]:
     """Let every bundled model segment a drawn image whose true mask is known."""
-    from napari_ds2net.core.phantoms import phantoms
+    from napari_ds2net.core.phantoms import PAINTERS
 
-    drawn = {phantom.model: phantom for phantom in phantoms().values()}
     for entry in ModelLibrary().list():
-        if entry.bundled and entry.name in drawn:
-            yield _try(entry.name, drawn[entry.name])
+        if entry.bundled and entry.name in PAINTERS:
+            yield _try(entry.name, PAINTERS[entry.name](0))
 
 
 def _try(name: str, phantom: Phantom) -> Finding:
-    """Segment `phantom` twice, the second time with everything loaded, and compare."""
+    """Segment `phantom`, with everything loaded before the clock runs, and compare."""
     import numpy as np
 
     from napari_ds2net.api import segment
 
     try:
-        segment(phantom.image, name)
+        segment(phantom.image, name)  # loads the network
         prediction = segment(phantom.image, name)
     except DS2NetError as error:
         return Finding(name, "fails", f"{name}: {error}")
@@ -123,9 +122,11 @@ def _try(name: str, phantom: Phantom) -> Finding:
 
 
 def _torch() -> Iterator[Finding]:
-    """Import torch and say which device and precision would be chosen."""
+    """Import torch and say which devices there are and how the fastest would be used."""
     try:
-        from napari_ds2net.core.device import choose_plan, list_devices, processor_features
+        import torch
+
+        from napari_ds2net.core.device import choose_plan, has_native_bfloat16, usable_cores
     except (ImportError, OSError) as error:
         yield Finding(
             "torch",
@@ -133,27 +134,27 @@ def _torch() -> Iterator[Finding]:
             f"PyTorch cannot be imported ({error}); install it again as pytorch.org says.",
         )
         return
+    bfloat16 = "with" if has_native_bfloat16() else "without"
+    features = torch.backends.cpu.get_cpu_capability()
+    yield Finding("processor", f"{platform.machine()}, {features}, {bfloat16} bfloat16 of its own")
+    yield Finding("cores", f"{usable_cores()} usable of {os.cpu_count()} processors")
+    yield Finding("devices", ", ".join(_devices()))
+    try:
+        yield Finding("chosen", str(choose_plan()))
+    except DeviceError as error:
+        yield Finding("chosen", "none", str(error))
+
+
+def _devices() -> Iterator[str]:
+    """Yield what torch can compute on."""
     import torch
 
-    yield Finding("processor", processor_features())
-    yield Finding("devices", ", ".join(list_devices()))
-    try:
-        plan = choose_plan()
-    except DeviceError as error:
-        yield Finding("device", "none", str(error))
-        return
-    yield Finding("chosen", f"{plan.device}, {plan.precision}")
-    yield Finding("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
-
-
-def _memory() -> Finding | None:
-    """Say how much memory is there, where psutil is."""
-    try:
-        psutil = importlib.import_module("psutil")
-    except ImportError:
-        return None
-    memory = psutil.virtual_memory()
-    return Finding("memory", f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free")
+    yield "cpu"
+    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        memory = torch.cuda.get_device_properties(number).total_memory
+        yield f"cuda:{number} ({torch.cuda.get_device_name(number)}, {memory / 1e9:.0f} GB)"
+    if torch.backends.mps.is_available():
+        yield "mps"
 
 
 def _version(name: str) -> str:

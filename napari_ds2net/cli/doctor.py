@@ -25,7 +25,7 @@ def doctor() -> None:
     for title, check in SECTIONS:
         say(title)
         for finding in check():
-            say(f"  {finding.name + ':':<16} {finding.value}")
+            say(f"  {finding.name + ':':<17} {finding.value}")
             if finding.problem:
                 problems.append(finding.problem)
     for problem in problems:

@@ -17,6 +17,7 @@ from napari_ds2net.cli.training_display import TrainingDisplay, duration
 from napari_ds2net.errors import SettingsError
 
 if TYPE_CHECKING:
+    from ds2net_training.evaluation import ImageScored
     from ds2net_training.events import Event, TrainingResult
     from ds2net_training.trainer import RunOptions
 
@@ -112,7 +113,7 @@ def _check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
 
 
 def _follow(
-    steps: Generator[Event, None, TrainingResult], log: Path | None
+    steps: Generator[Event | ImageScored, None, TrainingResult], log: Path | None
 ) -> TrainingResult | None:
     """Run a training to its end and show it; None if it was asked to stop."""
     shown = TrainingDisplay(log if is_first_process() else None, quiet=not is_first_process())

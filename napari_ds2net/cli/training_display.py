@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from napari_ds2net.cli.console import progress, say
 
 if TYPE_CHECKING:
+    from ds2net_training.evaluation import ImageScored
     from ds2net_training.events import EpochDone, Event
 
 
@@ -52,8 +53,9 @@ class TrainingDisplay:
         if self._log is not None:
             self._log.close()
 
-    def show(self, event: Event) -> None:
+    def show(self, event: Event | ImageScored) -> None:
         """Show one event."""
+        from ds2net_training.evaluation import ImageScored
         from ds2net_training.events import EpochDone, ImagesRead, StepDone, TrainingStarted
 
         match event:
@@ -72,6 +74,9 @@ class TrainingDisplay:
                 self._dice = f", Dice {event.validation_dice:.3f}"
                 self._say(_epoch_line(event))
                 self._write(event)
+            case ImageScored():
+                left = f"{duration(event.seconds_left)} left"
+                self._move("Scoring the best network", event.done, event.total, left)
             case _:
                 pass
 

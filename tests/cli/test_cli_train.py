@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
+from ds2net_training.evaluation import ImageScored
 from ds2net_training.events import Event, StepDone
 from napari_ds2net.cli.interrupt import StopRequest
 from napari_ds2net.cli.training_display import TrainingDisplay
@@ -109,7 +110,7 @@ def test_ctrl_c_stops_with_a_hint_that_goes_on(
 ) -> None:
     show = TrainingDisplay.show
 
-    def press_ctrl_c(display: TrainingDisplay, event: Event) -> None:
+    def press_ctrl_c(display: TrainingDisplay, event: Event | ImageScored) -> None:
         show(display, event)
         if isinstance(event, StepDone):
             signal.raise_signal(signal.SIGINT)

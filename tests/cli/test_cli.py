@@ -1,0 +1,106 @@
+"""What all commands have in common, and the program as it is started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import Result
+
+import napari_ds2net
+from napari_ds2net.cli.console import errors_in_words
+from napari_ds2net.errors import ImageError
+
+Run = Callable[..., Result]
+ROOT = Path(__file__).parents[2]
+COMMANDS = [
+    [],
+    ["segment"],
+    ["train"],
+    ["evaluate"],
+    ["doctor"],
+    ["models"],
+    ["models", "list"],
+    ["models", "show"],
+    ["models", "import"],
+    ["models", "export"],
+    ["models", "remove"],
+]
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m napari_ds2net`` in a fresh process."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "training")])
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(run: Run, command: list[str]) -> None:
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage: " in result.stdout
+    assert result.stderr == ""
+
+
+def test_the_version_is_the_packages(run: Run) -> None:
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.stdout == f"ds2net {napari_ds2net.__version__}\n"
+
+
+def test_unknown_commands_end_with_2(run: Run) -> None:
+    assert run("segmnt").exit_code == 2
+
+
+def test_the_program_starts_without_torch_and_numpy() -> None:
+    code = "import napari_ds2net.cli, sys; print({'torch', 'numpy', 'timm'} & set(sys.modules))"
+    assert start("-c", code).stdout == "set()\n"
+
+
+def test_the_module_is_the_program() -> None:
+    result = start("-m", "napari_ds2net", "models", "show", "no-such-model")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: There is no model 'no-such-model'")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ImageError("It is a cat."), 1, "Error: It is a cat."),
+        (PermissionError(13, "Permission denied", "x"), 1, "Error: x: Permission denied."),
+        (KeyboardInterrupt(), 130, "Stopped: interrupted."),
+    ],
+)
+def test_errors_become_words_and_a_status(
+    error: BaseException, status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @errors_in_words
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as caught:
+        command()
+    assert caught.value.exit_code == status
+    assert capsys.readouterr().err == f"{said}\n"
+
+
+def test_mistakes_of_the_program_are_not_hidden() -> None:
+    @errors_in_words
+    def command() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        command()
