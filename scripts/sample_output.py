@@ -6,6 +6,7 @@ one picture: the image, the outline of the mask, and the three other layers for 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,10 +21,10 @@ from skimage.segmentation import find_boundaries
 from napari_ds2net.core.phantoms import Phantom, phantoms
 
 SAVED = ("mask", "labels", "detail", "semantic", "uncertainty")
-PANEL_HEIGHT_PX = 352
+PANEL_HEIGHT_PX = 448
 CAPTION_HEIGHT_PX = 26
 GAP_PX = 6
-TRUE_OUTLINE_RGB = (255, 255, 255)
+TRUE_OUTLINE_RGB = (0, 190, 255)
 FOUND_OUTLINE_RGB = (255, 210, 0)
 # Dark to bright, the same order in grey: black, violet, orange, pale yellow.
 HEAT_RGB = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
@@ -44,19 +45,27 @@ def main() -> None:
     folder = Path(sys.argv[1])
     results = folder / "results"
     results.mkdir(parents=True, exist_ok=True)
-    for phantom in phantoms().values():
-        image = folder / f"{phantom.model}.png"
-        Image.fromarray(phantom.image).save(image)
-        run_ds2net(image, phantom.model, results)
-        picture = folder / f"{phantom.model}-result.png"
-        dice = draw_result(phantom, results, image.stem, picture)
-        print(f"{picture}: Dice {dice:.3f} against the drawn truth\n")
-    print(f"Pictures of the results are in {folder.resolve()}; the files themselves in results/.")
+    drawn = list(phantoms().values())
+    for model in dict.fromkeys(phantom.model for phantom in drawn):
+        samples = [phantom for phantom in drawn if phantom.model == model]
+        run_ds2net([write_sample(phantom, folder) for phantom in samples], model, results)
+        for phantom in samples:
+            picture = folder / f"{phantom.name}-result.png"
+            print(f"{picture}: {draw_result(phantom, results, picture)}")
+        print()
+    print(f"The pictures to look at are {folder.resolve()}{os.sep}*-result.png")
 
 
-def run_ds2net(image: Path, model: str, results: Path) -> None:
+def write_sample(phantom: Phantom, folder: Path) -> Path:
+    """Write the image as PNG and return its path."""
+    path = folder / f"{phantom.name}.png"
+    Image.fromarray(phantom.image).save(path)
+    return path
+
+
+def run_ds2net(images: list[Path], model: str, results: Path) -> None:
     """Run `ds2net segment` and show the command; end the program when it fails."""
-    command = ["segment", str(image), "--model", model, "--output", str(results)]
+    command = ["segment", *map(str, images), "--model", model, "--output", str(results)]
     command += ["--save", ",".join(SAVED), "--overwrite"]
     print("ds2net", *command, flush=True)
     finished = subprocess.run([sys.executable, "-m", "napari_ds2net", *command], check=False)
@@ -64,22 +73,29 @@ def run_ds2net(image: Path, model: str, results: Path) -> None:
         sys.exit(finished.returncode)
 
 
-def draw_result(phantom: Phantom, results: Path, stem: str, target: Path) -> float:
-    """Draw the row of panels into `target` and return the Dice of the mask, from 0 to 1."""
-    mask = np.asarray(Image.open(results / f"{stem}_mask.png")) > 0
-    labels = tifffile.imread(results / f"{stem}_labels.tif")
-    maps = {what: tifffile.imread(results / f"{stem}_{what}.tif") for what in SAVED[2:]}
+def draw_result(phantom: Phantom, results: Path, target: Path) -> str:
+    """Draw the row of panels into `target` and say how well the mask fits the drawn truth."""
+    mask = np.asarray(Image.open(results / f"{phantom.name}_mask.png")) > 0
+    labels, detail, semantic, uncertainty = (
+        tifffile.imread(results / f"{phantom.name}_{what}.tif") for what in SAVED[1:]
+    )
     image = phantom.image if phantom.image.ndim == 3 else np.stack([phantom.image] * 3, axis=-1)
     panels = [
-        Panel(phantom.model, fit(image)),
-        Panel("mask (yellow), truth (white)", outlined(image, labels, phantom.mask)),
-        Panel("detail mask", fit(as_grey(maps["detail"]))),
-        Panel("semantic mask", fit(as_grey(maps["semantic"]))),
-        Panel("uncertainty", fit(as_heat(maps["uncertainty"]))),
+        Panel(phantom.name, fit(image)),
+        Panel("mask (yellow), truth (blue)", outlined(image, labels, phantom.mask)),
+        Panel("detail mask", fit(as_grey(detail))),
+        Panel("semantic mask", fit(as_grey(semantic))),
+        Panel("uncertainty", fit(as_heat(uncertainty))),
     ]
     in_a_row(panels).save(target)
-    truth = phantom.mask > 0
-    return float(2 * np.sum(mask & truth) / max(np.sum(mask) + np.sum(truth), 1))
+    return agreement(mask, phantom.mask > 0)
+
+
+def agreement(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> str:
+    """Give the Dice of two masks (Y, X), or what was found where there is nothing."""
+    if not truth.any():
+        return f"there is nothing to find; {mask.mean():.1%} of the image was marked"
+    return f"Dice {2 * np.sum(mask & truth) / (np.sum(mask) + np.sum(truth)):.3f}"
 
 
 def fit(picture: RGB) -> RGB:
@@ -99,7 +115,7 @@ def outlined(image: RGB, found: NDArray[np.integer], truth: NDArray[np.integer])
     for labels, colour in ((truth, TRUE_OUTLINE_RGB), (found, FOUND_OUTLINE_RGB)):
         whole = Image.fromarray(labels.astype(np.int32))
         fitted = np.asarray(whole.resize(fitted_size(labels), Image.Resampling.NEAREST))
-        picture[find_boundaries(fitted, mode="thick")] = colour
+        picture[find_boundaries(fitted, mode="inner")] = colour
     return picture
 
 
