@@ -12,9 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from skimage.measure import label
 
 IOU_THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
-"""0.50, 0.55, ..., 0.95."""
-ROUNDING = 1e-9
-"""An overlap this little under a threshold is at it."""
+"""0.50, 0.55, ..., 0.95, each the number that an IoU of the same ratio has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +116,7 @@ def count_objects(found: Overlaps, iou_threshold: float = 0.5) -> ObjectCounts:
     iou_threshold
         In (0, 1].
     """
-    enough = found.iou >= iou_threshold - ROUNDING
+    enough = found.iou >= iou_threshold
     rows, row = np.unique(found.predicted[enough], return_inverse=True)
     columns, column = np.unique(found.true[enough], return_inverse=True)
     if len(rows) == len(columns) == len(row):
