@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import ParamSpec, TypeGuard
 
 import typer
 from rich.console import Console, RenderableType
@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from napari_ds2net.errors import DS2NetError
 
@@ -28,23 +29,33 @@ _PIPED_WIDTH = 200
 _P = ParamSpec("_P")
 
 
-def say(result: RenderableType) -> None:
-    """Print a result, a text or a table, on standard output."""
-    width = None if sys.stdout.isatty() else _PIPED_WIDTH
-    console = Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
+def say(result: RenderableType, above: Progress | None = None) -> None:
+    """Print a result, a text or a table, on standard output.
+
+    Parameters
+    ----------
+    result
+        What to print.
+    above
+        A progress display that is running; on a terminal the result goes above it.
+    """
+    if _is_shown(above) and sys.stdout.isatty():
+        console = above.console
+    else:
+        width = None if sys.stdout.isatty() else _PIPED_WIDTH
+        console = Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
     console.print(result, soft_wrap=isinstance(result, str))
 
 
-def note(text: str) -> None:
-    """Print a remark on standard error."""
-    _errors().print(text, style="dim", soft_wrap=True)
+def note(text: str, above: Progress | None = None) -> None:
+    """Print a remark on standard error; `above` as for `say`."""
+    _errors(above).print(text, style="dim", soft_wrap=True)
 
 
-def complain(text: str, kind: str = "Error") -> None:
-    """Print ``Error: text`` on standard error."""
-    console = _errors()
-    console.print(f"{kind}: ", style="bold red" if kind == "Error" else "bold yellow", end="")
-    console.print(text, soft_wrap=True)
+def complain(text: str, kind: str = "Error", above: Progress | None = None) -> None:
+    """Print ``Error: text`` on standard error; `above` as for `say`."""
+    said = Text(f"{kind}: ", style="bold red" if kind == "Error" else "bold yellow")
+    _errors(above).print(said.append(text, style="default not bold"), soft_wrap=True)
 
 
 def table(*headings: str) -> Table:
@@ -76,8 +87,7 @@ def progress(*columns: ProgressColumn) -> Progress:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # Results are lifted over the bar where both are seen, and stay in the pipe where not.
-        redirect_stdout=sys.stdout.isatty(),
+        redirect_stdout=sys.stdout.isatty(),  # results in a pipe stay in the pipe
     )
 
 
@@ -109,5 +119,11 @@ def describe_os_error(error: OSError) -> str:
     return f"{error.filename}: {what}." if error.filename else f"{what}."
 
 
-def _errors() -> Console:
+def _errors(above: Progress | None = None) -> Console:
+    if _is_shown(above):
+        return above.console
     return Console(file=sys.stderr, markup=False, highlight=False, emoji=False)
+
+
+def _is_shown(display: Progress | None) -> TypeGuard[Progress]:
+    return display is not None and not display.disable

@@ -86,8 +86,8 @@ def _follow(
             except StopIteration as stop:
                 report: EvaluationReport = stop.value
                 return report
-            if event.failure is not None:
-                complain(f"{event.failure.source}/{event.failure.name}: {event.failure.reason}")
+            if (failure := event.failure) is not None:
+                complain(f"{failure.source}/{failure.name}: {failure.reason}", above=display)
             elif event.scores is not None:
                 dice = event.scores.scores.get("dice", float("nan"))
                 display.update(task, description=f"{event.scores.name}, Dice {dice:.3f}")

@@ -145,12 +145,12 @@ def _run(jobs: Sequence[Job], loaded: LoadedModel, options: InferenceOptions) ->
                 _write(prediction, job.files)
             except DS2NetError as error:
                 failed += 1
-                complain(f"{job.image}: {error}")
+                complain(f"{job.image}: {error}", above=display)
             except OSError as error:
                 failed += 1
-                complain(f"{job.image}: {describe_os_error(error)}")
+                complain(f"{job.image}: {describe_os_error(error)}", above=display)
             else:
-                say(f"{job.image}: {_summary(prediction)}")
+                say(f"{job.image}: {_summary(prediction)}", above=display)
     return failed
 
 
@@ -174,7 +174,7 @@ def _predict(
             result: Prediction = stop.value
             return result
         if isinstance(event, SteppedDown):
-            note(f"{image}: {event.reason}")
+            note(f"{image}: {event.reason}", above=display)
         else:
             display.update(task, description=f"{image.name}, {event.done} of {event.total}")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_ds2net.cli.console import complain, errors_in_words, note, say
+from napari_ds2net.cli.console import complain, errors_in_words, say
 from napari_ds2net.cli.interrupt import StopRequest
 from napari_ds2net.cli.recipes import find_recipe
 from napari_ds2net.cli.training_display import TrainingDisplay, duration
@@ -77,7 +77,8 @@ def train(
     output.absolute().parent.mkdir(parents=True, exist_ok=True)
     result = _follow(train_steps(settings, folders, options), log)
     if result is None:
-        _say_how_to_go_on(options, recipe, folders)
+        if is_first_process():
+            _say_how_to_go_on(options, recipe, folders)
         raise typer.Exit(130)
     if is_first_process():
         say(
@@ -117,7 +118,8 @@ def _follow(
 ) -> TrainingResult | None:
     """Run a training to its end and show it; None if it was asked to stop."""
     shown = TrainingDisplay(log if is_first_process() else None, quiet=not is_first_process())
-    with StopRequest(lambda: note("Stopping after this step; Ctrl-C again stops at once.")) as stop:
+    stopping = "Stopping after this step; Ctrl-C again stops at once."
+    with StopRequest(lambda: shown.note(stopping)) as stop:
         try:
             with shown:
                 while not stop.made:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from napari_ds2net.cli.console import progress, say
+from napari_ds2net.cli.console import note, progress, say
 
 if TYPE_CHECKING:
     from ds2net_training.evaluation import ImageScored
@@ -40,6 +40,11 @@ class TrainingDisplay:
         self._quiet = quiet
         self._task: TaskID = self._display.add_task("Starting", total=None, left="")
         self._dice = ""
+
+    def note(self, text: str) -> None:
+        """Show a remark."""
+        if not self._quiet:
+            note(text, above=self._display)
 
     def __enter__(self) -> TrainingDisplay:
         if self._log_path is not None:
@@ -87,7 +92,7 @@ class TrainingDisplay:
 
     def _say(self, line: str) -> None:
         if not self._quiet:
-            say(line)
+            say(line, above=self._display)
 
     def _write(self, event: Event) -> None:
         if self._log is not None:

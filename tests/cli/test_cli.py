@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
+from rich.progress import Progress
 from typer.testing import Result
 
 import napari_ds2net
-from napari_ds2net.cli.console import errors_in_words
+from napari_ds2net.cli.console import complain, errors_in_words, say
 from napari_ds2net.errors import ImageError
 
 Run = Callable[..., Result]
@@ -74,6 +77,22 @@ def test_the_module_is_the_program() -> None:
     assert result.stdout == ""
     assert result.stderr.startswith("Error: There is no model 'no-such-model'")
     assert "Traceback" not in result.stderr
+
+
+def test_lines_go_above_a_running_bar_and_results_stay_in_their_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=60)
+    display = Progress(console=terminal)
+    say("to the pipe", above=display)
+    complain("to the terminal", above=display)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    say("above the bar", above=display)
+    assert capsys.readouterr() == ("to the pipe\n", "")
+    assert isinstance(terminal.file, io.StringIO)
+    shown = terminal.file.getvalue()
+    assert "to the terminal" in shown
+    assert "above the bar" in shown
 
 
 @pytest.mark.parametrize(
