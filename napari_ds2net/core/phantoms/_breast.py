@@ -49,6 +49,8 @@ class Lesion:
         Of the border, see `star_radius`; benign ones are smooth.
     harmonics : int
         Of the border; more make it spiky.
+    blur_px : float
+        How gradual the border is, in pixels; malignant ones are ill-defined.
     contrast_db : float
         How much weaker than the tissue around it echoes, positive.
     posterior_db : float
@@ -60,6 +62,7 @@ class Lesion:
     tilt: float
     roughness: float
     harmonics: int
+    blur_px: float
     contrast_db: float
     posterior_db: float
 
@@ -190,7 +193,7 @@ def insert_lesion(
     around_db = float(tissue[(beyond_px > 3) & (beyond_px < 20)].mean())
     inner = around_db - lesion.contrast_db
     inside = inner + 0.25 * (tissue - around_db) + 2.2 * smooth_noise(rng, SHAPE, (5, 8))
-    soft = 1 / (1 + np.exp(np.clip(beyond_px / 1.2, -30, 30)))
+    soft = 1 / (1 + np.exp(np.clip(beyond_px / lesion.blur_px, -30, 30)))
     # The capsule echoes where the sound meets it squarely: at the top and the bottom.
     squarely = np.gradient(ndi.gaussian_filter(distance, 2))[0] ** 2
     rim = 5 * np.exp(-0.5 * ((beyond_px - 2) / 1.8) ** 2) * squarely / max(squarely.max(), 1e-9)

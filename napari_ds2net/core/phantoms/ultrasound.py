@@ -64,17 +64,27 @@ def normal_breast_phantom(seed: int = 0) -> Phantom:
 
 
 def _draw_lesion(rng: np.random.Generator) -> Lesion:
-    """Choose a lesion in the glandular layer: smooth with enhancement, or rough with a shadow."""
-    rough = rng.uniform() < 0.4
-    height, width = rng.uniform(28, 42), rng.uniform(44, 66)
+    """Choose a lesion in the glandular layer.
+
+    Like a benign one: smooth, flat, sound passes through it. Like a malignant one: larger, rounder,
+    rough, ill-defined, with a shadow. Sizes and forms are those that lie in the middle of the range
+    of published breast ultrasound.
+    """
+    if rng.uniform() < 0.4:
+        height, width = float(rng.uniform(50, 62)), float(rng.uniform(1.2, 1.5))
+        roughness, harmonics, blur_px, posterior_db = 0.08, 12, 2.0, float(rng.uniform(-9, -4))
+    else:
+        height, width = float(rng.uniform(30, 44)), float(rng.uniform(1.4, 2.1))
+        roughness, harmonics, blur_px, posterior_db = 0.05, 5, 1.2, float(rng.uniform(3, 7))
     return Lesion(
-        centre=(float(rng.uniform(125, 175)), float(rng.uniform(0.3, 0.7) * SHAPE[1])),
-        radii=(float(height), float(width)),
+        centre=(float(rng.uniform(145, 175)), float(rng.uniform(0.35, 0.65) * SHAPE[1])),
+        radii=(height, width * height),
         tilt=float(rng.uniform(-0.25, 0.25)),
-        roughness=0.09 if rough else 0.06,
-        harmonics=14 if rough else 5,
+        roughness=roughness,
+        harmonics=harmonics,
+        blur_px=blur_px,
         contrast_db=float(rng.uniform(14, 20)),
-        posterior_db=float(rng.uniform(-9, -4) if rough else rng.uniform(3, 7)),
+        posterior_db=posterior_db,
     )
 
 
