@@ -14,7 +14,7 @@ from napari_ds2net.library import ModelEntry, ModelLibrary
 from napari_ds2net.network.card import Framing, Intensity, ModelCard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 app = typer.Typer(
     help="List, show, import, export and remove models.",
@@ -147,9 +147,8 @@ def _facts(entry: ModelEntry) -> list[tuple[str, str]]:
     """Return the lines of `show`; those without a text are left out."""
     card = entry.card
     height, width = card.input_size
-    origin = "package" if entry.bundled else "yours"
     return [
-        ("name", f"{entry.name} ({origin})"),
+        ("name", f"{entry.name} ({_origin(entry)})"),
         ("file", f"{entry.path} ({entry.path.stat().st_size / 1e6:.1f} MB)"),
         ("description", card.description),
         ("classes", ", ".join(card.classes)),
@@ -164,22 +163,46 @@ def _facts(entry: ModelEntry) -> list[tuple[str, str]]:
             for data in card.training_data
         ],
         ("started from", card.parent or ""),
-        ("scores", _flat(card.scores)),
+        *[("scores", line) for line in _lines(card.scores)],
         ("licence", card.licence),
         ("made", " ".join([card.created, _flat(card.versions)]).strip()),
     ]
 
 
-def _flat(values: Mapping[str, object], prefix: str = "") -> str:
-    """Write nested values in one line: ``dice 0.912, size.small 0.85``."""
-    parts: list[str] = []
+def _origin(entry: ModelEntry) -> str:
+    """Say whose the model is."""
+    if entry.bundled:
+        return "package"
+    return "yours" if entry.path.parent == ModelLibrary().root else "a file"
+
+
+def _lines(values: Mapping[str, object]) -> Iterator[str]:
+    """Write plain values in one line, and each table of values in one of its own."""
+    plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    if plain:
+        yield _flat(plain)
     for key, value in values.items():
         if isinstance(value, dict):
-            parts.append(_flat(value, f"{prefix}{key}."))
-        else:
-            text = f"{value:.4g}" if isinstance(value, float) else str(value)
-            parts.append(f"{prefix}{key} {text}")
-    return ", ".join(part for part in parts if part)
+            for line in _lines(value):
+                yield f"{key}: {line}"
+
+
+def _flat(values: Mapping[str, object]) -> str:
+    """Write values in one line: ``images 100, dice 0.912 [0.9, 0.92]``."""
+    return ", ".join(f"{key} {_text(value)}" for key, value in values.items())
+
+
+def _text(value: object) -> str:
+    """Write a value; three numbers are a mean with its interval."""
+    match value:
+        case [mean, low, high]:
+            return f"{_text(mean)} [{_text(low)}, {_text(high)}]"
+        case None:
+            return "-"
+        case float():
+            return f"{value:.4g}"
+        case _:
+            return str(value)
 
 
 def _class_names(text: str | None) -> tuple[str, ...] | None:

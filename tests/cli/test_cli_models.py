@@ -8,6 +8,7 @@ import pytest
 from typer.testing import Result
 
 from napari_ds2net.library import ModelLibrary
+from napari_ds2net.network import ModelCard, NetworkConfig, build_network, save_checkpoint
 
 Run = Callable[..., Result]
 
@@ -49,6 +50,17 @@ def test_show_tells_the_card_in_words_and_as_json(run: Run, imported: str, tiny_
     assert "whole, 64x64 pixels" in result.stdout
     card = json.loads(run("models", "show", tiny_file, "--json").stdout)
     assert (card["name"], card["input_size"]) == ("tiny", [64, 64])
+
+
+def test_show_tells_scores_with_their_intervals(run: Run, tmp_path: Path) -> None:
+    network = build_network(NetworkConfig(encoder="mobilenetv2_035", channels=16))
+    scores = {"images": 9, "kvasir": {"dice": [0.91234, 0.9, 0.92], "hd95_px": None}}
+    path = tmp_path / "scored.safetensors"
+    save_checkpoint(path, network, ModelCard(name="scored", scores=scores))
+    lines = run("models", "show", path).stdout.splitlines()
+    assert lines[0] == "name:              scored (a file)"
+    assert "scores:            images 9" in lines
+    assert "scores:            kvasir: dice 0.9123 [0.9, 0.92], hd95_px -" in lines
 
 
 def test_export_writes_the_file_once(run: Run, imported: str, tmp_path: Path) -> None:
