@@ -153,6 +153,7 @@ class ModelCard:
                 "framing": Framing(values.get("framing", Framing.WHOLE)),
                 "intensity": Intensity(values.get("intensity", Intensity.TYPE_RANGE)),
             }
-            return cls(**{**values, **tuples, **kinds, "training_data": data})
+            fields: dict[str, Any] = {**values, **tuples, **kinds, "training_data": data}
+            return cls(**fields)
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"The model card is not understood: {error}.") from error

@@ -112,6 +112,7 @@ def test_augmentation_moves_image_and_mask_together(crop: bool) -> None:
     y, x = np.mgrid[:90, :70]
     disc = ((y - 45) ** 2 + (x - 30) ** 2 < 20**2).astype(np.uint8) * 255
     image, mask = torch.from_numpy(disc).repeat(3, 1, 1), torch.from_numpy(disc)[None]
+    changed = torch.zeros(0)
     for seed in range(20):
         rng = np.random.default_rng(seed)
         changed, target = augment(image, mask, 64, settings, rng, crop=crop)

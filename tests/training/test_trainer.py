@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from ds2net_training.encoder_weights import new_network
+from ds2net_training.evaluation import ImageScored
 from ds2net_training.events import (
     EpochDone,
     Event,
@@ -35,9 +37,9 @@ def _options(output: Path, resume_minutes: float = 60.0) -> RunOptions:
 
 def _train(
     settings: Settings, data: Path, options: RunOptions, stop_after: int | None = None
-) -> tuple[list[Event], TrainingResult | None]:
+) -> tuple[list[Event | ImageScored], TrainingResult | None]:
     """Run a training to its end, or close it after so many steps."""
-    events: list[Event] = []
+    events: list[Event | ImageScored] = []
     running = train_steps(settings, [data], options)
     while True:
         try:
@@ -177,8 +179,9 @@ def _torchrun(processes: int, script: Path, data: Path, output: Path) -> dict[st
     command = [*torchrun, f"--nproc-per-node={processes}", str(script), str(data), str(output)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    state: dict[str, torch.Tensor] = torch.load(resume_path(output), weights_only=True)["tensors"]
-    return dict(state["network"])
+    tensors: dict[str, Any] = torch.load(resume_path(output), weights_only=True)["tensors"]
+    state: dict[str, torch.Tensor] = tensors["network"]
+    return state
 
 
 def test_two_processes_learn_what_one_does(data: Path, tmp_path: Path) -> None:
