@@ -91,6 +91,8 @@ def test_wheel_has_manifest_types_and_bundled_networks(wheel: Path) -> None:
     files = files_in_wheel(wheel)
     assert {"napari_ds2net/napari.yaml", "napari_ds2net/py.typed"} <= files
     assert "ds2net_training/py.typed" in files
+    recipes = {Path(name).name for name in files if name.startswith("ds2net_training/recipes/")}
+    assert recipes == {path.name for path in (ROOT / "training" / "recipes").glob("*.toml")}
     networks = {Path(name).stem for name in files if name.endswith(".safetensors")}
     assert networks == BUNDLED
 

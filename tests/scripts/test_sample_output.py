@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def phantom() -> Phantom:
     return Phantom(name="square", model="polyp", image=image, mask=mask, description="A square.")
 
 
-def write_results(folder: Path, found: NDArray[np.uint8]) -> None:
+def write_results(folder: Path, found: NDArray[Any]) -> None:
     Image.fromarray(found * 255).save(folder / "square_mask.png")
     tifffile.imwrite(folder / "square_labels.tif", found)
     for what in ("detail", "semantic", "uncertainty"):
