@@ -15,7 +15,7 @@ HALF_VIEW = float(np.radians(56))
 # What the screen shows around the field of view: not quite black.
 SURROUND = (9, 10, 12)
 # The exponent by which light is coded for the screen: less than 2.2, for contrast.
-GAMMA = 1.7
+GAMMA = 1.85
 # Weights of red, green and blue in brightness (Rec. 709).
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -73,7 +73,7 @@ def develop(rng: np.random.Generator, radiance: Field, glare: Field) -> NDArray[
     luma = np.tensordot(LUMA, radiance, axes=1)
     seen = luma[FIELD_OF_VIEW > 0.5]
     # The automatic exposure looks at the bright part, and the lens darkens towards its border.
-    exposed = radiance * (0.40 / np.percentile(seen, 80)) * _vignette()
+    exposed = radiance * (0.50 / np.percentile(seen, 80)) * _vignette()
     bloom = as_field(ndi.gaussian_filter(np.minimum(glare, 1.5), 3.0))
     lit = exposed + (glare + 0.25 * bloom)
     blurred = np.stack([ndi.gaussian_filter(channel, 0.7) for channel in lit])

@@ -20,7 +20,7 @@ from napari_ds2net.core.phantoms._texture import Field, as_field
 
 # How much of red, green and blue light tissue gives back (linear, not gamma-coded).
 MUCOSA_COLOURS = ((0.80, 0.30, 0.165), (0.80, 0.35, 0.25), (0.78, 0.33, 0.16))
-POLYP_COLOURS = ((0.95, 0.31, 0.20), (0.92, 0.36, 0.26), (0.96, 0.28, 0.19))
+POLYP_COLOURS = ((0.93, 0.33, 0.20), (0.90, 0.38, 0.27), (0.94, 0.30, 0.20))
 # What a vessel leaves of it: blood takes green and blue away.
 VESSEL_COLOUR = (0.72, 0.50, 0.60)
 # The lamp shines through two windows beside the lens; lengths as in `_colon`.
@@ -186,7 +186,7 @@ def _shade(rng: np.random.Generator, scene: Scene, surface: _Surface) -> tuple[F
         skin = _polyp_skin(rng, scene.polyp, surface.points[:, on])
         albedo[:, on] = _albedo(rng, POLYP_COLOURS, skin, 0.10)
         relief[on] = skin.relief
-    light = surface.lit() * (0.25 + 0.75 * scene.openness(surface.points, surface.normals))
+    light = surface.lit() * (0.4 + 0.6 * scene.openness(surface.points, surface.normals))
     # Light that has bounced about fills the shade, redder with each bounce.
     radiance = albedo * light + 0.02 * albedo**2 * np.median(light)
     wet = np.clip(0.2 + 0.9 * mottle, 0, 1.2)
