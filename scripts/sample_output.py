@@ -83,8 +83,8 @@ def draw_result(phantom: Phantom, results: Path, target: Path) -> str:
     panels = [
         Panel(phantom.name, fit(image)),
         Panel("mask (yellow), truth (blue)", outlined(image, labels, phantom.mask)),
-        Panel("detail mask", fit(as_grey(detail))),
-        Panel("semantic mask", fit(as_grey(semantic))),
+        stretched("detail mask", detail),
+        stretched("semantic mask", semantic),
         Panel("uncertainty", fit(as_heat(uncertainty))),
     ]
     in_a_row(panels).save(target)
@@ -119,10 +119,11 @@ def outlined(image: RGB, found: NDArray[np.integer], truth: NDArray[np.integer])
     return picture
 
 
-def as_grey(values: NDArray[np.float32]) -> RGB:
-    """Show a map (Y, X) in [0, 1] from black to white."""
-    grey = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
-    return np.stack([grey] * 3, axis=-1)
+def stretched(caption: str, values: NDArray[np.float32]) -> Panel:
+    """Show a map (Y, X) in grey, from its darkest to its brightest hundredth; both are named."""
+    low, high = (float(value) for value in np.percentile(values, (1, 99)))
+    grey = np.rint(np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
+    return Panel(f"{caption}, {low:.3f} to {high:.3f}", fit(np.stack([grey] * 3, axis=-1)))
 
 
 def as_heat(values: NDArray[np.float32]) -> RGB:

@@ -54,3 +54,10 @@ def test_heat_grows_brighter() -> None:
     ramp = np.linspace(0, 1, 50, dtype=np.float32)[np.newaxis]
     brightness = sample_output.as_heat(ramp).sum(axis=-1, dtype=np.int64)
     assert (np.diff(brightness[0]) >= 0).all()
+
+
+def test_a_faint_map_is_made_visible_and_its_range_named() -> None:
+    faint = np.linspace(0.9, 1.0, 101, dtype=np.float32)[np.newaxis]
+    panel = sample_output.stretched("detail mask", faint)
+    assert panel.caption == "detail mask, 0.901 to 0.999"
+    assert (panel.picture.min(), panel.picture.max()) == (0, 255)
