@@ -106,7 +106,13 @@ def predict_steps(
     options = InferenceOptions() if options is None else options
     whole = card.framing is Framing.WHOLE
     flips = (_FLIPS_OF_FRAMES if whole else _FLIPS_OF_TILES) if options.flips else ((),)
-    runner = Runner(network, plan, flips=flips, batch_size=options.batch_size or plan.batch_size)
+    runner = Runner(
+        network,
+        plan,
+        flips=flips,
+        batch_size=options.batch_size or plan.batch_size,
+        magnification=card.magnification,
+    )
     try:
         rgb = to_rgb(image, card.intensity)
         maps = _Maps((rgb.shape[0], rgb.shape[1]))

@@ -21,7 +21,7 @@ from torch import nn
 
 from napari_ds2net.core.device import ComputePlan, choose_plan, cpu_plan, using_threads
 from napari_ds2net.core.events import SteppedDown
-from napari_ds2net.core.forward import compute_flipped
+from napari_ds2net.core.forward import compute_flipped, resize
 from napari_ds2net.core.memory import free, is_out_of_memory
 from napari_ds2net.core.prepare import copy_to_cpu, move
 from napari_ds2net.errors import DeviceError, DS2NetError
@@ -47,6 +47,9 @@ class Runner:
         The mirrored views; see `compute_flipped`.
     batch_size
         Pieces computed at once, to begin with.
+    magnification
+        How much the pieces are enlarged before the network sees them; its answer comes back at the
+        pieces' own size.
 
     Attributes
     ----------
@@ -61,11 +64,13 @@ class Runner:
         *,
         flips: Sequence[tuple[int, ...]] = ((),),
         batch_size: int = 1,
+        magnification: float = 1.0,
     ) -> None:
         self.plan = plan
         self.batch_size = batch_size
         self._network = network
         self._flips = tuple(flips)
+        self._magnification = magnification
 
     def run(
         self, pieces: NDArray[np.float32], *, may_shrink: bool
@@ -118,8 +123,11 @@ class Runner:
     def _compute(self, pieces: NDArray[np.float32]) -> NDArray[np.float32]:
         layout = torch.channels_last if self.plan.channels_last else torch.contiguous_format
         with using_threads(self.plan.threads):
-            batch = torch.from_numpy(pieces).to(self.plan.device).to(memory_format=layout)
-            maps = compute_flipped(self._network, batch, self._flips)
+            size = pieces.shape[-2:]
+            enlarged = [max(1, round(length * self._magnification)) for length in size]
+            batch = resize(torch.from_numpy(pieces).to(self.plan.device), enlarged)
+            maps = compute_flipped(self._network, batch.to(memory_format=layout), self._flips)
+            maps = resize(maps, size)
             values: NDArray[np.float32] = maps.cpu().numpy()
         return values
 

@@ -58,6 +58,9 @@ class ModelCard:
         One name per output channel.
     framing, input_size
         How an image is framed; ``(height, width)`` in pixels of the resized frame or of a tile.
+    magnification
+        How much a tile is enlarged before the network sees it, so that small objects span enough
+        of the network's stride of 4 pixels; 1 for whole frames.
     intensity, mean, std
         Pixel values to [0, 1], then the normalisation of the red, green and blue plane.
     threshold
@@ -77,6 +80,7 @@ class ModelCard:
     classes: tuple[str, ...] = ("object",)
     framing: Framing = Framing.WHOLE
     input_size: tuple[int, int] = (352, 352)
+    magnification: float = 1.0
     intensity: Intensity = Intensity.TYPE_RANGE
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
@@ -101,6 +105,12 @@ class ModelCard:
         if len(self.input_size) != 2 or min(self.input_size) < 1:
             raise CheckpointError(
                 f"The model card's input size is {self.input_size}; expected (height, width)."
+            )
+        whole = self.framing is Framing.WHOLE
+        if not 0.25 <= self.magnification <= 8.0 or (whole and self.magnification != 1.0):
+            raise CheckpointError(
+                f"The model card's magnification is {self.magnification}; expected 0.25 to 8 for "
+                "tiles, and 1 for whole frames."
             )
         if not 0.0 < self.threshold < 1.0:
             raise CheckpointError(

@@ -43,6 +43,7 @@ def make_card(
         framing=model.framing,
         intensity=model.intensity,
         input_size=(model.input_size, model.input_size),
+        magnification=model.magnification,
         mean=model.mean,
         std=model.std,
         threshold=model.threshold,

@@ -28,7 +28,8 @@ class ModelSettings:
     """The network and what its card will say; the fields are those of `ModelCard`.
 
     `encoder_weights` is where the encoder starts: ``"timm"`` fetches ImageNet weights, ``"file"``
-    takes the file given to the trainer, ``"none"`` starts at random.
+    takes the file given to the trainer, ``"none"`` starts at random. `magnification` holds when the
+    network is used and validated; in training, ``augment.zoom`` fixes what it sees.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ModelSettings:
     framing: Framing = Framing.WHOLE
     intensity: Intensity = Intensity.TYPE_RANGE
     input_size: int = 352
+    magnification: float = 1.0
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     threshold: float = 0.5

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ds2net_training.dataset import Sample
 from ds2net_training.losses import make_target, structure_loss
@@ -45,11 +46,21 @@ def validate(
     for start in range(0, len(samples), step):
         chunk = samples[start : start + step]
         image, mask = to_tensors(chunk, settings, device)
-        logit = network(image).logit
+        logit = _logit(network, image, settings.model.magnification)
         target = make_target(mask, loss_settings)
         losses.append(float(structure_loss(logit, target)) * len(chunk))
         dices.extend(_dice(logit > 0, mask >= 0.5).tolist())
     return float(np.mean(dices)), sum(losses) / len(samples)
+
+
+def _logit(network: nn.Module, image: torch.Tensor, magnification: float) -> torch.Tensor:
+    """Return the fused logit of `image` (N, 3, H, W) at its own size."""
+    size = image.shape[-2:]
+    if magnification != 1:
+        enlarged = [max(1, round(length * magnification)) for length in size]
+        image = functional.interpolate(image, enlarged, mode="bilinear")
+    logit: torch.Tensor = network(image).logit
+    return functional.interpolate(logit, size, mode="bilinear") if magnification != 1 else logit
 
 
 def to_tensors(
@@ -61,8 +72,8 @@ def to_tensors(
     image, mask = images.to(device).float() / 255, masks.to(device).float() / 255
     size = (settings.model.input_size,) * 2
     if settings.model.framing is Framing.WHOLE and image.shape[-2:] != size:
-        image = nn.functional.interpolate(image, size, mode="bilinear", antialias=True)
-        mask = nn.functional.interpolate(mask, size, mode="bilinear", antialias=True)
+        image = functional.interpolate(image, size, mode="bilinear", antialias=True)
+        mask = functional.interpolate(mask, size, mode="bilinear", antialias=True)
     return normalised(image, settings), mask
 
 
