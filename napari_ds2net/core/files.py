@@ -51,7 +51,7 @@ def read_image(path: Path | str) -> NDArray[Any]:
     path
         PNG, JPEG, TIFF, BMP, WebP or NPY; 1, 8 or 16 bits, or float; grey, palette, RGB, RGBA,
         CMYK. The EXIF orientation is applied, palettes and CMYK become RGB, 1 bit becomes 0 and
-        255. Colour PNG of 16 bits is read with 8.
+        255.
 
     Returns
     -------

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_ds2net.core.deep_png import read_deep_png
 from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT, upright
 from napari_ds2net.errors import ImageError
 
-_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "WEBP", "TIFF")
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 _KEPT = ("L", "RGB", "RGBA", "F")
 _ONE_CHANNEL_WITH_ALPHA = ("LA", "La")
 
@@ -34,8 +35,11 @@ def read_with_pillow(path: Path) -> NDArray[Any]:
         try:
             with Image.open(path, formats=_FORMATS) as picture:
                 _refuse_animation(picture, path.name)
-                orientation = _orientation(picture)
-                pixels = _pixels(picture)
+                pixels = _deep_pixels(path) if picture.format == "PNG" else None
+                if pixels is None:
+                    picture.load()
+                orientation = _orientation(picture)  # Pillow turns TIFF by itself while loading
+                pixels = _pixels(picture) if pixels is None else pixels
         except Image.DecompressionBombError as error:
             raise ImageError(
                 f"{path.name} claims to have more pixels than the {_most_pixels():,} that files of "
@@ -63,6 +67,13 @@ def _orientation(picture: Image.Image) -> int:
         return int(picture.getexif().get(ORIENTATION_TAG, UPRIGHT))
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
         return UPRIGHT
+
+
+def _deep_pixels(path: Path) -> NDArray[np.uint16] | None:
+    """Return the pixels of a colour PNG of 16 bits."""
+    with path.open("rb") as file:
+        pixels = read_deep_png(file)
+    return pixels[..., 0] if pixels is not None and pixels.shape[-1] == 2 else pixels
 
 
 def _pixels(picture: Image.Image) -> NDArray[Any]:
