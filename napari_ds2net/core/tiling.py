@@ -47,7 +47,7 @@ from napari_ds2net.errors import SettingsError
 
 HALO_SHARE = 0.25
 """Part of the overlap that is context only, at either side."""
-SIGMA_SHARE = 0.25
+SIGMA_SHARE = 0.125
 """Standard deviation of the Gaussian as a part of the tile's length."""
 
 
