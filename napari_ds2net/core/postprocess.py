@@ -132,16 +132,15 @@ def _cleaned(mask: NDArray[np.bool_], options: PostprocessOptions) -> NDArray[np
 def _mask_of_classes(
     foreground: NDArray[np.bool_], class_map: NDArray[Any], options: PostprocessOptions
 ) -> NDArray[Any]:
-    """Clean every class by itself; a hole is filled where no other class is."""
+    """Clean every class by itself; holes are filled where no other class is left."""
     highest = int(class_map.max(initial=1))
     mask = np.where(foreground, class_map, 0).astype(smallest_type(highest))
-    if not options.fill_holes and options.smallest_object_px <= 1:
-        return mask
-    result = np.zeros_like(mask)
     for number in range(1, highest + 1):
-        cleaned = _cleaned(mask == number, options)
-        result[cleaned & ((mask == 0) | (mask == number))] = number
-    return result
+        region = mask == number
+        mask[region & ~_cleaned(region, options)] = 0
+    for number in range(1, highest + 1) if options.fill_holes else ():
+        mask[fill_holes(mask == number) & (mask == 0)] = number
+    return mask
 
 
 def _without_small_labels(labels: NDArray[np.int32], smallest_px: int) -> NDArray[Any]:

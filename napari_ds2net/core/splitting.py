@@ -25,7 +25,7 @@ from skimage.segmentation import watershed
 from napari_ds2net.core.postprocess import fill_holes as fill
 
 SMOOTHING_SHARE = 0.15
-"""Standard deviation of the Gaussian that smooths the landscape, as a part of the typical radius."""
+"""Standard deviation of the smoothing Gaussian as a part of the typical object's radius."""
 SMALLEST_SMOOTHING_PX = 0.5
 """Its lower bound: it takes away the steps of the pixel grid."""
 HIGHEST_SADDLE = 0.92
@@ -45,15 +45,15 @@ def split_touching(
     probability
         float32 in [0, 1], shape (Y, X).
     fill_holes
-        Fill holes smaller than the typical object before, and those of every single object after
-        the splitting. A gap that several objects enclose stays.
+        Fill holes smaller than a disc of the typical radius before, and those of every single
+        object after the splitting. A larger gap that several objects enclose stays.
 
     Returns
     -------
     int32, shape (Y, X), 0 outside `mask` and 1..N inside; not every number need occur.
     """
     if fill_holes:
-        mask = fill(mask, largest_px=_typical_size(mask))
+        mask = fill(mask, largest_px=np.pi * _typical_radius(mask, _distances(mask)) ** 2)
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
     height = _landscape(mask, probability)
@@ -68,13 +68,23 @@ def split_touching(
 
 def _landscape(mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the smoothed distance to the background times the probability; 0 outside `mask`."""
-    distance = np.asarray(ndimage.distance_transform_edt(mask), np.float32)
+    distances = _distances(mask)
+    smoothing = max(SMALLEST_SMOOTHING_PX, SMOOTHING_SHARE * _typical_radius(mask, distances))
+    height = ndimage.gaussian_filter(distances * probability, smoothing)
+    return np.where(mask, height, np.float32(0))
+
+
+def _distances(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the distance of every pixel to the background in pixels."""
+    return np.asarray(ndimage.distance_transform_edt(mask), np.float32)
+
+
+def _typical_radius(mask: NDArray[np.bool_], distances: NDArray[np.float32]) -> float:
+    """Return the median over the regions of their largest distance; 0 for an empty mask."""
     labels, count = _numbered(mask)
     radii = np.zeros(count + 1, np.float32)
-    np.maximum.at(radii, labels[mask], distance[mask])
-    smoothing = max(SMALLEST_SMOOTHING_PX, SMOOTHING_SHARE * float(np.median(radii[1:])))
-    height = ndimage.gaussian_filter(distance * probability, smoothing)
-    return np.where(mask, height, np.float32(0))
+    np.maximum.at(radii, labels[mask], distances[mask])
+    return float(np.median(radii[1:])) if count else 0.0
 
 
 def _saddles(
@@ -131,12 +141,6 @@ def _joined(
 def _numbered(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     """Return the regions of a mask as numbers from 1, and how many there are."""
     return cast("tuple[NDArray[np.int32], int]", ndimage.label(mask, _DIAGONAL))
-
-
-def _typical_size(mask: NDArray[np.bool_]) -> float:
-    """Return the median size of the regions in pixels, 0 where there is none."""
-    labels, count = _numbered(mask)
-    return float(np.median(np.bincount(labels.ravel())[1:])) if count else 0.0
 
 
 def _filled(labels: NDArray[np.int32]) -> NDArray[np.int32]:
