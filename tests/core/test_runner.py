@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from napari_ds2net.core import runner as runner_module
 from napari_ds2net.core.device import ComputePlan
@@ -43,7 +44,11 @@ def steps(runner: Runner, *, may_shrink: bool = False) -> list[SteppedDown]:
 @pytest.fixture
 def _moved_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no GPU here to move a network to."""
-    monkeypatch.setattr(runner_module, "move", Mock())
+
+    def stay(network: nn.Module, _: ComputePlan) -> nn.Module:
+        return network
+
+    monkeypatch.setattr(runner_module, "move", stay)
 
 
 @pytest.mark.usefixtures("_moved_nowhere")
