@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_ds2net.core.phantoms import Phantom
 
 NEEDED = ("torch", "torchvision", "timm", "numpy", "scikit-image", "safetensors", "tifffile")
-OPTIONAL = ("lightning-fabric", "monai", "napari", "PyQt6", "PyQt5", "PySide6")
+OPTIONAL = ("lightning-fabric", "napari", "PyQt6", "PyQt5", "PySide6")
 LEAST_FREE_BYTES = 1_000_000_000
 LEAST_DICE = 0.5
 """Overlap with the drawn truth under which a bundled model does not work as it should."""
