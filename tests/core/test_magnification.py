@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from torch import nn
 
 from napari_ds2net.core.device import ComputePlan
@@ -15,9 +16,10 @@ from napari_ds2net.errors import CheckpointError
 from napari_ds2net.network.card import Framing, ModelCard
 
 
-def _disc(radius: float) -> np.ndarray:
+def _disc(radius: float) -> NDArray[np.uint8]:
     y, x = np.mgrid[:100, :90]
-    return ((y - 50) ** 2 + (x - 45) ** 2 < radius**2).astype(np.uint8) * 255
+    inside = (y - 50) ** 2 + (x - 45) ** 2 < radius**2
+    return np.where(inside, 255, 0).astype(np.uint8)
 
 
 def test_the_network_sees_enlarged_tiles_and_the_mask_stays_in_place(
