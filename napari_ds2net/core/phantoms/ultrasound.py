@@ -67,8 +67,9 @@ def _draw_lesion(rng: np.random.Generator) -> Lesion:
     """Choose a lesion in the glandular layer.
 
     Like a benign one: smooth, flat, sound passes through it. Like a malignant one: larger, rounder,
-    rough, ill-defined, with a shadow. Sizes and forms are those that lie in the middle of the range
-    of published breast ultrasound.
+    rough, ill-defined, with a shadow. They cover about 3 and 6 % of the picture, less than the
+    median of published breast ultrasound (5 and 12 %), because they must fit into that layer; they
+    also stand out more, by about 75 grey levels instead of 55.
     """
     if rng.uniform() < 0.4:
         height, width = float(rng.uniform(50, 62)), float(rng.uniform(1.2, 1.5))
