@@ -14,6 +14,7 @@ authors' network gives for it with these weights in evaluation mode, float32:
 """
 
 import json
+import math
 import sys
 import zlib
 from pathlib import Path
@@ -41,7 +42,7 @@ def tensor(name: str, shape: list[int]) -> np.ndarray:
     if len(shape) == 1:  # the scale of a normalisation layer
         return (1.0 + 0.1 * values).astype(np.float32)
     fan_in = int(np.prod(shape[1:]))
-    return (values * (2.0 / fan_in) ** 0.5).astype(np.float32)
+    return (values * math.sqrt(2.0 / fan_in)).astype(np.float32)
 
 
 def image(height: int, width: int, seed: int) -> np.ndarray:
