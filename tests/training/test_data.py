@@ -59,6 +59,20 @@ def test_masks_of_two_values_are_binary_and_others_are_labels(tmp_path: Path) ->
     assert load_mask(tmp_path / "l.png").tolist() == labels.tolist()
 
 
+def test_masks_come_in_every_format_that_is_read(tmp_path: Path) -> None:
+    truth = np.array([[0, 1], [1, 0]], np.uint8)
+    red = np.zeros((2, 2, 3), np.uint8)
+    red[..., 2] = truth * 200
+    Image.fromarray(red).save(tmp_path / "colour.png")
+    np.save(tmp_path / "array.npy", truth.astype(np.int64) * 5)
+    Image.fromarray(truth * 255).convert("1").save(tmp_path / "bits.tif")
+    for name in ("colour.png", "array.npy", "bits.tif"):
+        assert load_mask(tmp_path / name).tolist() == truth.tolist(), name
+    (tmp_path / "page.png").write_text("<html>")
+    with pytest.raises(DatasetError, match="is no image but a web page"):
+        load_mask(tmp_path / "page.png")
+
+
 def test_image_and_mask_of_different_size_are_refused(tmp_path: Path) -> None:
     draw_data(tmp_path, count=1)
     Image.new("L", (10, 20)).save(tmp_path / "masks" / "0.png")

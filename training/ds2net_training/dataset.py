@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ds2net_training.events import ImagesRead
 from ds2net_training.settings import ModelSettings
+from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image
 from napari_ds2net.core.preprocess import to_rgb
 from napari_ds2net.errors import DatasetError, ImageError
 from napari_ds2net.network.card import Framing
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +85,22 @@ def find_pairs(folder: Path | str) -> list[Pair]:
 
 
 def load_mask(path: Path | str) -> NDArray[Any]:
-    """Read a mask.
+    """Read a mask, of any format that `read_image` reads.
 
     Returns
     -------
     Shape (Y, X). A mask of at most two values, 0 and another, gives uint8 0 and 1; any other gives
-    instance labels, uint8, uint16 or int32, 0 for background.
+    instance labels of the file's own type, 0 for background. Of a coloured mask the brightest
+    channel counts.
 
     Raises
     ------
     DatasetError
         The file is no image of whole numbers.
     """
-    mask = _open(Path(path))
+    mask = load_image(path)
     if mask.ndim == 3:
-        mask = mask[..., 0]
+        mask = mask[..., :3].max(axis=-1)
     if not np.issubdtype(mask.dtype, np.integer) and mask.dtype != np.bool_:
         raise DatasetError(f"The mask {path} holds {mask.dtype} values; expected whole numbers.")
     values = np.unique(mask)
@@ -110,8 +110,11 @@ def load_mask(path: Path | str) -> NDArray[Any]:
 
 
 def load_image(path: Path | str) -> NDArray[Any]:
-    """Read an image as stored, shape (Y, X) or (Y, X, C); DatasetError if it cannot be read."""
-    return _open(Path(path))
+    """Read what `read_image` reads; DatasetError with its sentence if that fails."""
+    try:
+        return read_image(path)
+    except ImageError as error:
+        raise DatasetError(str(error)) from error
 
 
 def read_samples(
@@ -169,16 +172,6 @@ def _resized(array: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         return array
     resized = Image.fromarray(array).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(resized)
-
-
-def _open(path: Path) -> NDArray[Any]:
-    """Read a file's pixels, palette and one-bit images expanded."""
-    try:
-        with Image.open(path) as file:
-            pixels = np.asarray(file.convert("RGB") if file.mode == "P" else file)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise DatasetError(f"{path} cannot be read as an image: {error}.") from error
-    return pixels
 
 
 def _is_image(path: Path) -> bool:
