@@ -14,7 +14,9 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
+from ds2net_training.empty_window import empty_window
 from ds2net_training.settings import AugmentSettings
+from ds2net_training.texture import shade, speckle
 
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -64,6 +66,8 @@ def augment(
         float32, shape (1, size, size), range [0, 1].
     """
     both = torch.cat((image, mask))
+    if settings.empty > 0 and rng.random() < settings.empty:
+        both = empty_window(both, rng)
     changed = rng.random() < settings.probability
     geometry = _draw(settings, size, rng) if changed else _Geometry(0.0, (0, 0), 1.0, 1.0, 0.0)
     both = _window(both, size, geometry, rng) if crop else _whole(both, size, geometry)
@@ -155,6 +159,10 @@ def _photometric(
 ) -> torch.Tensor:
     """Change colours, sharpness and noise; `image` is float32 in [0, 1]."""
     image = _tone(image, settings, rng)
+    if settings.shading > 0:
+        image = shade(image, settings.shading, rng)
+    if settings.speckle > 0 and rng.random() < settings.noise_probability:
+        image = speckle(image, settings.speckle, rng)
     chance = rng.random(4)
     if chance[0] < settings.invert:
         image = 1 - image

@@ -138,6 +138,12 @@ class AugmentSettings:
         Gaussian blur.
     noise, noise_probability
         Largest standard deviation of additive noise, of values in [0, 1].
+    shading
+        Largest local gain, minus one, of an uneven illumination; see `shade`.
+    speckle
+        Largest standard deviation of multiplicative grain, which comes as often as noise.
+    empty
+        Share of the images of which a part without an object is shown; see `empty_window`.
     probability
         Share of the images whose geometry and colours are changed at all.
     """
@@ -161,6 +167,9 @@ class AugmentSettings:
     blur_probability: float = 0.0
     noise: float = 0.0
     noise_probability: float = 0.0
+    shading: float = 0.0
+    speckle: float = 0.0
+    empty: float = 0.0
     probability: float = 1.0
 
     def __post_init__(self) -> None:
