@@ -200,6 +200,9 @@ class LossSettings:
         The loss is taken on every `stride`-th pixel; 1 in the paper, 2 costs a quarter.
     fused
         Weight of the same loss on the sum of the six logits; 0 in the paper.
+    masks
+        Weight of `mask_loss`, which teaches the detail masks outlines and the semantic masks
+        regions; 0 in the paper, whose masks end up nearly constant.
     """
 
     form: LossForm = "as_written"
@@ -209,6 +212,7 @@ class LossSettings:
     boundary_window_px: int = 31
     stride: int = 1
     fused: float = 0.0
+    masks: float = 0.0
 
     def __post_init__(self) -> None:
         """Check ranges."""

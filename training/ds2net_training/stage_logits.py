@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
 from torch.nn import functional
 
 from napari_ds2net.network.ds2net import STAGE_STRIDES, DS2Net
+
+
+class StageOutput(NamedTuple):
+    """What the loss is taken of.
+
+    Attributes
+    ----------
+    logits
+        P1..P6, each (N, K, H / stride, W / stride).
+    detail_masks, semantic_masks
+        As in `DS2NetOutput`: each (N, 1, h, w) in [0, 1], at strides 16, 8 and 4.
+    """
+
+    logits: tuple[torch.Tensor, ...]
+    detail_masks: tuple[torch.Tensor, ...]
+    semantic_masks: tuple[torch.Tensor, ...]
 
 
 class StageLogits(nn.Module):
@@ -25,10 +43,10 @@ class StageLogits(nn.Module):
         self.network = network
         self.stride = stride
 
-    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return P1..P6, each (N, K, H / stride, W / stride), of (N, 3, H, W)."""
+    def forward(self, image: torch.Tensor) -> StageOutput:
+        """Return logits and masks of (N, 3, H, W); H and W are multiples of 32."""
         maps = self.network.stages(image)
-        return tuple(
+        logits = tuple(
             functional.interpolate(
                 logit, scale_factor=stride // self.stride, mode="bilinear", align_corners=False
             )
@@ -36,6 +54,7 @@ class StageLogits(nn.Module):
             else logit
             for logit, stride in zip(maps.logits, STAGE_STRIDES * 2, strict=True)
         )
+        return StageOutput(logits, maps.detail_masks, maps.semantic_masks)
 
 
 def scaled(maps: torch.Tensor, size: int) -> torch.Tensor:

@@ -26,6 +26,7 @@ from ds2net_training.events import (
 from ds2net_training.feed import Batch, Shard, batches, epoch_length
 from ds2net_training.freezing import freeze, frozen_modules, keep_statistics
 from ds2net_training.losses import deep_supervision_loss, make_target, stage_uncertainty
+from ds2net_training.mask_loss import mask_loss
 from ds2net_training.reading import SplitSamples, read_and_split
 from ds2net_training.record import fingerprint, make_card
 from ds2net_training.resume import Progress, load_resume_point, resume_path, save_resume_point
@@ -226,13 +227,17 @@ class Trainer:
         """Take one optimiser step."""
         schedule, loss_settings = self.settings.schedule, self.settings.loss
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.module(image.contiguous(memory_format=torch.channels_last))
+        output = self.module(image.contiguous(memory_format=torch.channels_last))
+        logits = output.logits
         uncertainty = torch.stack([stage_uncertainty(logit) for logit in logits])
         mask = mask.to(logits[0].dtype).expand(-1, logits[0].shape[1], -1, -1)
         target = make_target(mask, loss_settings)
         loss, weights = deep_supervision_loss(
             logits, target, loss_settings, mean_over_processes(uncertainty)
         )
+        if loss_settings.masks > 0:
+            gates = mask_loss(output.detail_masks, output.semantic_masks, mask)
+            loss = loss + loss_settings.masks * gates
         self.fabric.backward(loss)
         if schedule.clip_value > 0:
             nn.utils.clip_grad_value_(self.raw.parameters(), schedule.clip_value)

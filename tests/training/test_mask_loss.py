@@ -1,0 +1,104 @@
+"""The term that teaches detail masks outlines and semantic masks regions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ds2net_training.events import StepDone
+from ds2net_training.mask_loss import mask_loss, outlines
+from ds2net_training.settings import Settings
+from ds2net_training.trainer import RunOptions, train_steps
+from napari_ds2net.network.blocks import SemanticEnhance
+from tests.training.drawn_data import draw_data, small_settings
+
+
+@pytest.fixture
+def region() -> torch.Tensor:
+    mask = torch.zeros(2, 1, 32, 32)
+    mask[0, :, 8:24, 8:20] = 1
+    mask[1, :, 4:12, 4:28] = 1
+    return mask
+
+
+def test_outlines_are_the_cells_on_both_sides_of_an_edge() -> None:
+    row = torch.tensor([0.0, 0, 1, 1, 1, 1, 0, 0])
+    maps = row.expand(1, 1, 8, 8)
+    assert outlines(maps)[0, 0, 0].tolist() == [0, 1, 1, 0, 0, 1, 1, 0]
+
+
+def test_the_wanted_masks_cost_nothing_and_constant_ones_do(region: torch.Tensor) -> None:
+    perfect = mask_loss((outlines(region),), (region,), region)
+    half = torch.full_like(region, 0.5)
+    swapped = mask_loss((region,), (outlines(region),), region)
+    assert float(perfect) < 1e-4
+    assert float(mask_loss((half,), (half,), region)) == pytest.approx(0.6931, abs=1e-3)
+    assert float(swapped) > 1
+
+
+def test_small_objects_weigh_as_much_as_the_background() -> None:
+    mask = torch.zeros(1, 1, 32, 32)
+    mask[..., 8:12, 8:12] = 1
+    closed = torch.full_like(mask, 0.05).requires_grad_()
+    loss = mask_loss((), (closed,), mask)
+    (gradient,) = torch.autograd.grad(loss, closed)
+    assert float(gradient.sum()) < 0  # opening it everywhere would pay
+
+
+def test_what_is_not_known_does_not_count(region: torch.Tensor) -> None:
+    known = torch.zeros_like(region)
+    known[..., :16] = 1
+    right = region.clone()
+    wrong = region.clone()
+    wrong[..., 16:] = 1 - wrong[..., 16:]
+    assert torch.equal(
+        mask_loss((), (right,), region, known), mask_loss((), (wrong,), region, known)
+    )
+
+
+def test_masks_of_any_size_and_empty_images_give_finite_gradients() -> None:
+    gate = torch.zeros(1, 1, 2, 2, requires_grad=True)
+    loss = mask_loss((gate,), (gate,), torch.zeros(1, 2, 32, 32))
+    (gradient,) = torch.autograd.grad(loss, gate)
+    assert bool(torch.isfinite(gradient).all())
+
+
+def test_a_block_can_learn_what_it_asks_for() -> None:
+    torch.manual_seed(0)
+    y, x = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+    disc = ((y - 14) ** 2 + (x - 18) ** 2 < 8**2).float()[None, None]
+    block = SemanticEnhance(16).eval()
+    high = torch.nn.functional.avg_pool2d(disc, 2) * torch.rand(1, 16, 1, 1)
+    gate_parameters = [*block.spatial.parameters(), *block.mask.parameters()]
+    optimizer = torch.optim.Adam(gate_parameters, lr=0.05)
+    for _ in range(150):
+        _, gate = block(high, disc.expand(-1, 16, -1, -1))
+        gradients = torch.autograd.grad(mask_loss((), (gate,), disc), gate_parameters)
+        for parameter, gradient in zip(gate_parameters, gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+    gate = block(high, disc.expand(-1, 16, -1, -1))[1].detach()
+    assert float(gate[disc == 1].mean()) > 0.9
+    assert float(gate[disc == 0].mean()) < 0.1
+
+
+def test_the_trainer_adds_it_with_the_weight_of_the_recipe(tmp_path: Path) -> None:
+    data = draw_data(tmp_path / "drawn")
+    losses = [
+        _first_loss(
+            small_settings(loss={"masks": weight}), data, tmp_path / f"{weight}.safetensors"
+        )
+        for weight in (0.0, 1.0, 2.0)
+    ]
+    added = losses[1] - losses[0]
+    assert 0.4 < added < 2  # about ln 2 before anything is learned
+    assert losses[2] - losses[0] == pytest.approx(2 * added, rel=1e-4)
+
+
+def _first_loss(settings: Settings, data: Path, output: Path) -> float:
+    running = train_steps(settings, [data], RunOptions(output=output, device="cpu"))
+    loss = next(event.loss for event in running if isinstance(event, StepDone))
+    running.close()
+    return loss
