@@ -15,6 +15,7 @@ from napari_ds2net.cli.interrupt import StopRequest
 from napari_ds2net.cli.recipes import find_recipe
 from napari_ds2net.cli.training_display import TrainingDisplay, duration
 from napari_ds2net.errors import SettingsError
+from napari_ds2net.library import ModelLibrary
 
 if TYPE_CHECKING:
     from ds2net_training.evaluation import ImageScored
@@ -37,6 +38,13 @@ def train(
     encoder_weights: Annotated[
         Path | None,
         typer.Option(help="File that the encoder starts from, where the recipe wants one."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Name or file of a network to start from; it must be of the recipe's shape.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training of this output.")
@@ -69,6 +77,7 @@ def train(
     options = RunOptions(
         output=output,
         encoder_weights=encoder_weights,
+        start=None if start is None else ModelLibrary().find(start),
         device=device,
         precision=precision,
         resume=resume,
@@ -147,6 +156,8 @@ def _say_how_to_go_on(options: RunOptions, recipe: str, folders: list[Path]) -> 
     command += ["--precision", str(options.precision)]
     if options.encoder_weights is not None:
         command += ["--encoder-weights", str(options.encoder_weights)]
+    if options.start is not None:
+        command += ["--start", str(options.start)]
     best = f"the best network so far is in {options.output}; " if options.output.exists() else ""
     complain(f"{best}go on with\n{shlex.join([*command, '--resume'])}", kind="Stopped")
 

@@ -1,4 +1,4 @@
-"""Where the encoder of a new network starts."""
+"""Where the parameters of a training start: an encoder's weights, or a whole network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from napari_ds2net.errors import CheckpointError, SettingsError
 from napari_ds2net.network.checkpoint import (
     build_network,
     load_backbone,
+    load_checkpoint,
     load_parameters,
     read_torch_state,
 )
@@ -43,17 +44,58 @@ def new_network(settings: Settings, encoder_file: Path | None) -> DS2Net:
             f"The recipe starts the encoder {model.encoder} from a file; give one with "
             "--encoder-weights, or set model.encoder_weights to 'timm' or 'none'."
         )
-    config = NetworkConfig(
-        encoder=model.encoder, outputs=len(model.classes), channels=model.channels
-    )
     pretrained = model.encoder_weights == "timm" and encoder_file is None
+    network = _untrained(settings, pretrained=pretrained)
+    if encoder_file is not None:
+        load_encoder(network, encoder_file)
+    return network
+
+
+def started_network(settings: Settings, path: Path) -> tuple[DS2Net, str]:
+    """Build the network of a recipe with the parameters of another, and return that one's name.
+
+    Parameters
+    ----------
+    settings
+        Must ask for the same encoder, width and number of classes as the file has.
+    path
+        This project's file, or a released state dict.
+
+    Raises
+    ------
+    SettingsError
+        The recipe asks for another network.
+    CheckpointError
+        The file is no network.
+    """
+    checkpoint = load_checkpoint(path)
+    wanted, found = _config(settings), checkpoint.config
+    if wanted != found:
+        raise SettingsError(
+            f"{path.name} has the encoder {found.encoder}, {found.channels} channels and "
+            f"{found.outputs} output(s), but the recipe asks for {wanted.encoder}, "
+            f"{wanted.channels} and {wanted.outputs}; start from a network that fits, or change "
+            "model.encoder, model.channels or model.classes."
+        )
+    network = _untrained(settings, pretrained=False)
+    load_parameters(network, checkpoint.state, path.name)
+    return network, checkpoint.card.name
+
+
+def _config(settings: Settings) -> NetworkConfig:
+    """Return the shape of the network that a recipe asks for."""
+    model = settings.model
+    return NetworkConfig(encoder=model.encoder, outputs=len(model.classes), channels=model.channels)
+
+
+def _untrained(settings: Settings, *, pretrained: bool) -> DS2Net:
+    """Build the network of a recipe with its rates of dropout."""
+    model = settings.model
     torch.manual_seed(settings.seed)
-    network = build_network(config, drop_path=model.drop_path, pretrained=pretrained)
+    network = build_network(_config(settings), drop_path=model.drop_path, pretrained=pretrained)
     for module in network.modules():
         if isinstance(module, torch.nn.Dropout2d):
             module.p = model.attention_dropout
-    if encoder_file is not None:
-        load_encoder(network, encoder_file)
     return network
 
 

@@ -23,6 +23,8 @@ class RunOptions:
         File of the best network so far; the resume file lies beside it.
     encoder_weights
         File the encoder starts from, where the recipe wants one.
+    start
+        File of a network to start from, instead of an encoder; see `started_network`.
     device, precision
         For Lightning Fabric: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``; ``"32-true"``,
         ``"bf16-mixed"``, ...
@@ -36,6 +38,7 @@ class RunOptions:
 
     output: Path
     encoder_weights: Path | None = None
+    start: Path | None = None
     device: str = "auto"
     precision: Any = "32-true"
     resume: bool = True

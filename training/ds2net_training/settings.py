@@ -28,8 +28,9 @@ class ModelSettings:
     """The network and what its card will say; the fields are those of `ModelCard`.
 
     `encoder_weights` is where the encoder starts: ``"timm"`` fetches ImageNet weights, ``"file"``
-    takes the file given to the trainer, ``"none"`` starts at random. `magnification` holds when the
-    network is used and validated; in training, ``augment.zoom`` fixes what it sees.
+    takes the file given to the trainer, ``"none"`` starts at random; a training that starts from a
+    whole network ignores it. `magnification` holds when the network is used and validated; in
+    training, ``augment.zoom`` fixes what it sees.
     """
 
     name: str

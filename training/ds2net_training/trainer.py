@@ -13,7 +13,7 @@ from torch import nn
 from ds2net_training.averaging import AveragedNetwork
 from ds2net_training.dataset import Pair, Sample
 from ds2net_training.distributed import mean_over_processes, share_batch_norm, world_size
-from ds2net_training.encoder_weights import new_network
+from ds2net_training.encoder_weights import new_network, started_network
 from ds2net_training.evaluation import ImageScored
 from ds2net_training.events import (
     EpochDone,
@@ -94,8 +94,10 @@ class Trainer:
         self.settings = settings
         self.options = options
         self.split = split
-        self.parent = parent
         self.fabric = start_fabric(options, settings)
+        if network is None and options.start is not None:
+            network, parent = started_network(settings, options.start)
+        self.parent = parent
         raw = network or new_network(settings, options.encoder_weights)
         self.average = AveragedNetwork(raw, settings.schedule.average_decay)
         self.average.network.to(self.fabric.device)
