@@ -23,6 +23,10 @@ class DatasetError(DS2NetError):
     """A folder does not hold a usable data set."""
 
 
+class WorkspaceError(DS2NetError):
+    """A folder of corrections cannot be opened, read or written."""
+
+
 class SettingsError(DS2NetError):
     """A recipe or an option has a value that makes no sense."""
 

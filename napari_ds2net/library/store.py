@@ -5,12 +5,10 @@ from __future__ import annotations
 import builtins
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import platformdirs
-
+from napari_ds2net.data_folder import data_folder
 from napari_ds2net.errors import CheckpointError, ModelNotFoundError, SettingsError
 from napari_ds2net.library import files
 from napari_ds2net.library.names import (
@@ -24,7 +22,6 @@ from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.header import read_header
 
 BUNDLED_FOLDER = Path(__file__).parent / "bundled"
-HOME_VARIABLE = "DS2NET_HOME"
 _WEIGHTS_SUFFIXES = (files.SUFFIX, ".pth", ".pt")
 
 
@@ -52,9 +49,7 @@ def default_root() -> Path:
     ``$DS2NET_HOME/models`` where the variable is set, otherwise ``models`` in the data folder that
     the system gives this program (such as ``~/.local/share/napari-ds2net``). It may not exist yet.
     """
-    home = os.environ.get(HOME_VARIABLE)
-    data = Path(home) if home else Path(platformdirs.user_data_dir("napari-ds2net", False))
-    return data.expanduser() / "models"
+    return data_folder() / "models"
 
 
 def bundled_names() -> tuple[str, ...]:
