@@ -33,3 +33,19 @@ class SettingsError(DS2NetError):
 
 class DeviceError(DS2NetError):
     """The requested device is not there or cannot do the work."""
+
+
+class EngineError(DS2NetError):
+    """Work in another process could not be done, through no choice of the user.
+
+    Parameters
+    ----------
+    message
+        Sentences for the user.
+    details
+        What a log should keep, such as the worker's traceback; never shown in the message.
+    """
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details

@@ -1,0 +1,109 @@
+"""The worker process: ``python -m napari_ds2net.engine.worker``, started by `WorkerProcess`.
+
+It reads what it has to know as one line of JSON from its standard input, so that keys are never
+written to disk, and ends by itself when the process that started it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import importlib
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from napari_ds2net.engine.greeting import MEMORY_EXIT_CODE, Greeting
+
+MOST_LOG_BYTES = 5 * 2**20
+_WATCH_EVERY_S = 0.5
+_ADJUST_OOM = Path("/proc/self/oom_score_adj")
+
+
+def main() -> None:
+    """Serve the scheduler until it or the parent process is gone."""
+    faulthandler.enable()
+    with contextlib.suppress(OSError):  # if memory runs out, Linux shall take this, not the viewer
+        _ADJUST_OOM.write_text("500", encoding="ascii")
+    importlib.import_module("distributed")  # while the parent gets ready to greet
+    greeting = Greeting(**json.loads(sys.stdin.readline()))
+    threading.Thread(target=_watch, args=(greeting,), daemon=True).start()
+    threading.Thread(target=_preload, daemon=True).start()
+    try:
+        asyncio.run(_serve(greeting))
+    finally:
+        _end(greeting, 0)
+
+
+async def _serve(greeting: Greeting) -> None:
+    from distributed import Security, Worker
+
+    security = Security(
+        require_encryption=True,
+        tls_ca_file=greeting.certificate,
+        tls_worker_cert=greeting.certificate,
+        tls_worker_key=greeting.key,
+        tls_client_cert=greeting.certificate,
+        tls_client_key=greeting.key,
+    )
+    worker = Worker(
+        greeting.scheduler,
+        name=greeting.name,
+        nthreads=1,
+        security=security,
+        host="127.0.0.1",
+        dashboard=False,
+        dashboard_address="127.0.0.1:0",
+        death_timeout=10,
+        memory_limit=0,
+        local_directory=greeting.folder,
+    )
+    async with worker:
+        worker.http_server.stop()  # it shows what runs to any user of this computer
+        await worker.finished()
+
+
+def _preload() -> None:
+    """Import torch and the networks while nothing is asked for yet."""
+    importlib.import_module("napari_ds2net.api")
+
+
+def _watch(greeting: Greeting) -> None:
+    """End this process when its parent is gone or it takes too much memory."""
+    me = psutil.Process()
+    try:
+        parent = psutil.Process(greeting.parent)
+        while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+            if me.memory_info().rss > greeting.memory_limit:
+                print(f"more than {greeting.memory_limit} bytes of memory in use", flush=True)  # noqa: T201
+                _end(greeting, MEMORY_EXIT_CODE)
+            _shorten(greeting.log)
+            time.sleep(_WATCH_EVERY_S)
+    except psutil.NoSuchProcess:
+        pass
+    _end(greeting, 0)
+
+
+def _shorten(log: str) -> None:
+    with contextlib.suppress(OSError):
+        if os.path.getsize(log) > MOST_LOG_BYTES:
+            os.truncate(log, 0)
+
+
+def _end(greeting: Greeting, code: int) -> None:
+    """Leave without waiting for any thread: a computation under way may take long."""
+    shutil.rmtree(greeting.folder, ignore_errors=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
