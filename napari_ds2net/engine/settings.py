@@ -12,8 +12,8 @@ from pathlib import Path
 
 import platformdirs
 
+from napari_ds2net.data_folder import HOME_VARIABLE
 from napari_ds2net.errors import SettingsError
-from napari_ds2net.library.store import HOME_VARIABLE
 
 _APP = "napari-ds2net"
 _FILE = "engine.json"
