@@ -10,6 +10,7 @@ from napari_ds2net.cli import models
 from napari_ds2net.cli.console import say
 from napari_ds2net.cli.doctor import doctor
 from napari_ds2net.cli.evaluate import evaluate
+from napari_ds2net.cli.finetune import finetune
 from napari_ds2net.cli.segment import segment
 from napari_ds2net.cli.train import train
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(segment)
 app.command()(train)
 app.command()(evaluate)
+app.command()(finetune)
 app.add_typer(models.app, name="models")
 app.command()(doctor)
 

@@ -234,6 +234,17 @@ class ModelLibrary:
         with files.errors_in_words(path):
             files.discard(path)
 
+    def check_new_name(self, name: str) -> str:
+        """Return `name` when a new model can have it, so that long work does not end in vain.
+
+        Raises
+        ------
+        SettingsError
+            It cannot be used, is reserved for the package, or is taken.
+        """
+        self._check_free(check_name(name))
+        return name
+
     def _known(self, name: str) -> Path:
         """Return the file of a name in the library."""
         known = self._paths()

@@ -1,0 +1,94 @@
+"""``ds2net finetune``: corrected images in, a network of one's own out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_ds2net.cli.console import complain, errors_in_words, say
+from napari_ds2net.cli.finetune_display import FineTuneDisplay, comparison_table
+from napari_ds2net.cli.interrupt import StopRequest
+from napari_ds2net.library import ModelLibrary
+
+if TYPE_CHECKING:
+    from ds2net_training.finetuning.events import FineTuneEvent, FineTuneResult
+
+_NOT_BETTER = 3
+"""Exit status of a network that is kept but is not better than the one it started from."""
+
+
+@errors_in_words
+def finetune(
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Name or file of the model to start from.")
+    ],
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="A workspace, or a folder with images/, masks/ and perhaps reviewed/ (0 where "
+            "nobody looked).",
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="Name of the new model in the library.")],
+    mode: Annotated[
+        str, typer.Option(help="quick trains the decoder, full every weight; semi comes later.")
+    ] = "quick",
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Images of yours without a correction."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Time for everything. If not given: half a minute, for full three."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...")] = "auto",
+    seed: Annotated[int, typer.Option(help="Fixes every random number.")] = 0,
+) -> None:
+    """Fine-tune a model on corrected images and show it before and after on images it never saw.
+
+    The new model goes into the library; its card names its parent, the corrections and the scores.
+    Ctrl-C while it learns keeps nothing. Exit status 3: it is kept, but it is not better.
+    """
+    library = ModelLibrary()
+    library.find(model)
+    library.check_new_name(name)
+
+    from ds2net_training.finetuning.finetune import finetune_steps
+    from ds2net_training.finetuning.settings import make_settings
+
+    settings = make_settings(mode, minutes=minutes, seed=seed)
+    steps = finetune_steps(
+        model, data, name, settings, device=device, unlabelled=unlabelled or (), library=library
+    )
+    result = _follow(steps)
+    if result is None:
+        complain("nothing was kept.", kind="Stopped")
+        raise typer.Exit(130)
+    if result.comparison is not None:
+        say(comparison_table(result.comparison))
+        say(result.comparison.worth)
+    say(result.verdict)
+    say(f"{result.name}: {result.path}, {result.seconds:.0f} s")
+    if not result.is_better:
+        raise typer.Exit(_NOT_BETTER)
+
+
+def _follow(steps: Generator[FineTuneEvent, None, FineTuneResult]) -> FineTuneResult | None:
+    """Run a fine-tuning to its end and show it; None if it was interrupted."""
+    shown = FineTuneDisplay()
+    with StopRequest(lambda: shown.note("Stopping after this step.")) as stop:
+        try:
+            with shown:
+                while not stop.made:
+                    try:
+                        shown.show(next(steps))
+                    except StopIteration as end:
+                        result: FineTuneResult = end.value
+                        return result
+        finally:
+            steps.close()
+    return None

@@ -1,0 +1,54 @@
+"""``ds2net finetune``: the new model is in the library, the scores are on the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from napari_ds2net.cli.app import app
+from napari_ds2net.library import ModelLibrary
+from tests.training.finetune_cases import draw_corrections, make_library
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelLibrary:
+    monkeypatch.setenv("DS2NET_HOME", str(tmp_path))
+    return make_library(tmp_path)
+
+
+def _finetune(data: Path, *arguments: str) -> tuple[int, str, str]:
+    command = ["finetune", "--model", "tiny", "--data", str(data), "--minutes", "0.01"]
+    result = runner.invoke(app, [*command, *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_before_and_after_are_shown_and_the_model_is_kept(
+    library: ModelLibrary, tmp_path: Path
+) -> None:
+    data = draw_corrections(tmp_path / "data")
+    code, out, err = _finetune(data, "--name", "mine")
+    assert code in (0, 3), err
+    lines = out.splitlines()
+    assert lines[0].split() == ["before", "after", "change"]
+    assert [line.split()[0] for line in lines[1:4]] == ["Dice", "IoU", "surface"]
+    assert ("is better" in out) == (code == 0)
+    assert "4 corrections, 4 rounds of cross-validation" in err
+    assert library.entry("mine").card.parent == "tiny"
+
+
+def test_what_cannot_work_is_refused_before_the_work(library: ModelLibrary, tmp_path: Path) -> None:
+    data = draw_corrections(tmp_path / "data", count=2)
+    for arguments, words in (
+        (("--name", "polyp"), "comes with the package"),
+        (("--name", "tiny"), "already has a model"),
+        (("--name", "mine", "--mode", "semi"), "later version"),
+        (("--name", "mine", "--mode", "slow"), "expected quick or full"),
+    ):
+        code, _, err = _finetune(data, *arguments)
+        assert code == 1
+        assert words in err
+    assert library.names()[-1] == "tiny"

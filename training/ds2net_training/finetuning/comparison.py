@@ -1,0 +1,118 @@
+"""The old and the new network on images that the new one did not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from ds2net_training import metrics
+from ds2net_training.finetuning.corrections import Corrected, masks_of
+from ds2net_training.finetuning.division import VERY_FEW
+from ds2net_training.finetuning.events import Compared, ImageComparison, ScoreRow
+from ds2net_training.statistics import Bootstrap, Estimate, bootstrap_means
+from napari_ds2net.core.device import ComputePlan
+from napari_ds2net.core.inference import predict
+from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.core.prepare import prepare
+from napari_ds2net.network.card import ModelCard
+
+SCORES = {"dice": "Dice", "iou": "IoU", "surface_dice": "surface Dice, 2 px"}
+_AS_REGIONS = InferenceOptions(split_touching=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePair:
+    """Scores of one image before and after, in the order of `SCORES`."""
+
+    name: str
+    group: int
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+
+
+def score_images(
+    network: nn.Module, card: ModelCard, plan: ComputePlan, items: Sequence[Corrected]
+) -> Iterator[tuple[float, ...]]:
+    """Segment each image as a user would and compare with its correction where it was reviewed.
+
+    Parameters
+    ----------
+    network
+        As it comes from its file; it stays as it is.
+    card, plan
+        How it sees an image, and where it computes.
+    items
+        The corrected images.
+
+    Yields
+    ------
+    The `SCORES` of the next image; means over the classes where there are several.
+    """
+    ready = prepare(network, plan)
+    for item in items:
+        image, labels, reviewed = item.read()
+        found = predict(image, ready, card, plan, _AS_REGIONS).mask
+        yield _scores(masks_of(found, card) & reviewed, masks_of(labels, card) & reviewed)
+
+
+def compare(pairs: Sequence[ImagePair], folds: int, advice: str) -> Compared:
+    """Sum up images into means with 95 % intervals; whole groups are drawn.
+
+    Parameters
+    ----------
+    pairs
+        Scored images, at least one.
+    folds
+        Rounds of cross-validation that they come from; 0 for a hold-out.
+    advice
+        What the split is worth.
+    """
+    groups = [pair.group for pair in pairs]
+    before = np.asarray([pair.before for pair in pairs], dtype=np.float64)
+    after = np.asarray([pair.after for pair in pairs], dtype=np.float64)
+    columns = np.concatenate([before, after, after - before], axis=1)
+    means = bootstrap_means(columns, groups, Bootstrap())
+    width = len(SCORES)
+    rows = tuple(
+        ScoreRow(
+            name=name,
+            label=label,
+            before=means[place],
+            after=means[width + place],
+            difference=means[2 * width + place],
+        )
+        for place, (name, label) in enumerate(SCORES.items())
+    )
+    images = tuple(
+        ImageComparison(name=pair.name, before=pair.before[0], after=pair.after[0])
+        for pair in pairs
+    )
+    worth = _worth(rows[0].difference, len(pairs), len(set(groups)), advice)
+    return Compared(rows=rows, images=images, folds=folds, worth=worth)
+
+
+def _scores(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Return Dice, IoU and surface Dice, means over the planes of (K, Y, X)."""
+    table: list[Any] = [
+        (metrics.dice(f, t), metrics.iou(f, t), metrics.surface_dice(f, t))
+        for f, t in zip(found, truth, strict=True)
+    ]
+    return tuple(np.asarray(table, dtype=np.float64).mean(axis=0).tolist())
+
+
+def _worth(difference: Estimate, images: int, groups: int, advice: str) -> str:
+    """Say how far the numbers can be trusted."""
+    if images < VERY_FEW or groups < 2:
+        return advice
+    if difference.low > 0:
+        said = "the improvement is more than chance between these images"
+    elif difference.high < 0:
+        said = "the loss is more than chance between these images"
+    else:
+        said = "the difference may be chance"
+    return f"{advice} Over {images} tested images {said}."

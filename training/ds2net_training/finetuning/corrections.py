@@ -1,0 +1,243 @@
+"""The corrections to learn from: of a workspace, or of a folder of images and masks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ds2net_training.dataset import Pair, find_pairs, load_mask
+from ds2net_training.finetuning.division import Division, divide_folder, divide_workspace
+from ds2net_training.finetuning.events import CorrectionsRead
+from ds2net_training.finetuning.settings import FineTuneSettings
+from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image
+from napari_ds2net.core.preprocess import to_rgb
+from napari_ds2net.errors import DatasetError, ImageError
+from napari_ds2net.network.card import Framing, ModelCard
+from napari_ds2net.workspace import Correction, Workspace, content_hash
+
+_PREVIEW_EDGE = 128
+"""Edge in pixels of the small copies that tell similar images."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Corrected:
+    """An image with its corrected mask.
+
+    Attributes
+    ----------
+    name
+        For people.
+    content_hash, labels_hash
+        Of the image's and of the mask's pixels.
+    planes
+        uint8, shape (3 + K + 1, Y, X): red, green and blue, the mask of every class (0 or 255; 0
+        where it was not reviewed), and 255 where it was reviewed. Whole frames are at the
+        network's input size.
+    read
+        Reads image (as in the file), labels (Y, X) and reviewed region (Y, X; bool) at their own
+        size.
+    """
+
+    name: str
+    content_hash: str
+    labels_hash: str
+    planes: NDArray[np.uint8]
+    read: Callable[[], tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corrections:
+    """All corrections, and which of them to learn from."""
+
+    items: tuple[Corrected, ...]
+    division: Division
+
+
+def read_corrections(
+    folder: Path | str,
+    card: ModelCard,
+    settings: FineTuneSettings,
+    learned: Collection[str] = (),
+) -> Generator[CorrectionsRead, None, Corrections]:
+    """Read and divide the corrections of a folder.
+
+    Parameters
+    ----------
+    folder
+        A workspace, or a folder with ``images/`` and ``masks/`` with files of the same stem, and
+        perhaps ``reviewed/``: 0 where nobody looked. Without a file there, the whole image counts.
+    card
+        Of the network to start from: framing, input size, classes.
+    settings
+        Share to hold out, and seed.
+    learned
+        Content hashes of the images that the network has learned from: they are not tested on.
+
+    Raises
+    ------
+    DS2NetError
+        There is no correction, or a file cannot be read.
+    """
+    workspace = _open_workspace(Path(folder))
+    if workspace is not None:
+        corrections = workspace.corrections()
+        readers = [_reader_of_correction(correction) for correction in corrections]
+        names = [correction.stem for correction in corrections]
+    else:
+        pairs = find_pairs(folder)
+        readers = [_reader_of_pair(pair) for pair in pairs]
+        names = [pair.name for pair in pairs]
+    if not readers:
+        raise DatasetError(f"{folder} holds no correction; accept a corrected image first.")
+    items: list[Corrected] = []
+    for name, reader in zip(names, readers, strict=True):
+        items.append(_corrected(name, reader, card))
+        yield CorrectionsRead(done=len(items), total=len(readers))
+    if workspace is not None:
+        split = workspace.assign_split(learned=learned)
+        stems = {name: at for at, name in enumerate(names)}
+        division = divide_workspace(split, stems, learned)
+    else:
+        hashes = [item.content_hash for item in items]
+        division = divide_folder(_previews(items), names, hashes, learned, settings)
+    return Corrections(tuple(items), division)
+
+
+def read_unlabelled(
+    folders: Sequence[Path | str], card: ModelCard, known: Collection[str], most: int
+) -> list[NDArray[np.uint8]]:
+    """Read images without a correction, evenly chosen, in the form of `Corrected.planes`.
+
+    Parameters
+    ----------
+    folders
+        Image files, or folders of them, or with an ``images/`` folder.
+    card
+        Framing and input size.
+    known
+        Content hashes of the corrected images, which are left out.
+    most
+        Number of images at most.
+    """
+    paths = sorted({path for folder in folders for path in _images_of(Path(folder))})
+    if len(paths) > most:
+        paths = [paths[at] for at in np.linspace(0, len(paths) - 1, most).round().astype(int)]
+    found: list[NDArray[np.uint8]] = []
+    for path in paths:
+        with contextlib.suppress(ImageError):
+            image = read_image(path)
+            if content_hash(image) not in known:
+                blank = np.zeros(image.shape[:2], np.uint8)
+                found.append(_framed(image, blank, blank.astype(np.bool_), card))
+    return found
+
+
+def _open_workspace(folder: Path) -> Workspace | None:
+    """Return the workspace in a folder that can be written; None for any other folder."""
+    if not (folder / "journal.jsonl").is_file():
+        return None
+    workspace = Workspace.open(folder, create=False)
+    return workspace if workspace.writable else None
+
+
+def _reader_of_correction(
+    correction: Correction,
+) -> Callable[[], tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]]:
+    return lambda: (correction.read_image(), correction.read_labels(), correction.read_reviewed())
+
+
+def _reader_of_pair(
+    pair: Pair,
+) -> Callable[[], tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]]:
+    def read() -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
+        try:
+            image = read_image(pair.image)
+        except ImageError as error:
+            raise DatasetError(str(error)) from error
+        return image, load_mask(pair.mask), _reviewed_of(pair)
+
+    return read
+
+
+def _reviewed_of(pair: Pair) -> NDArray[np.bool_]:
+    """Return the reviewed region beside a pair, all true where there is none."""
+    folder = pair.image.parent.parent / "reviewed"
+    for suffix in IMAGE_SUFFIXES:
+        path = folder / f"{pair.image.stem}{suffix}"
+        if path.is_file():
+            region = read_image(path)
+            return np.asarray((region if region.ndim == 2 else region[..., 0]) != 0)
+    return np.ones(load_mask(pair.mask).shape, np.bool_)
+
+
+def _corrected(
+    name: str,
+    read: Callable[[], tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]],
+    card: ModelCard,
+) -> Corrected:
+    image, labels, reviewed = read()
+    for what, other in (("mask", labels), ("reviewed region", reviewed)):
+        if other.shape != image.shape[:2]:
+            raise DatasetError(
+                f"{name} has {image.shape[1]}x{image.shape[0]} pixels but its {what} "
+                f"{other.shape[1]}x{other.shape[0]}; expected the same size."
+            )
+    return Corrected(
+        name=name,
+        content_hash=content_hash(image),
+        labels_hash=content_hash(labels),
+        planes=_framed(image, labels, reviewed, card),
+        read=read,
+    )
+
+
+def masks_of(labels: NDArray[Any], card: ModelCard) -> NDArray[np.bool_]:
+    """Return bool, shape (K, Y, X): of one class everything but 0, of several each number's."""
+    if len(card.classes) == 1:
+        return np.asarray(labels != 0)[None]
+    return np.stack([labels == number + 1 for number in range(len(card.classes))])
+
+
+def _framed(
+    image: NDArray[Any], labels: NDArray[Any], reviewed: NDArray[np.bool_], card: ModelCard
+) -> NDArray[np.uint8]:
+    """Return red, green, blue, masks and reviewed region as the network will see them."""
+    rgb = np.rint(to_rgb(image, card.intensity) * 255).astype(np.uint8)
+    masks = (masks_of(labels, card) & reviewed).astype(np.uint8) * 255
+    known = reviewed.astype(np.uint8)[None] * 255
+    planes = np.concatenate([np.moveaxis(rgb, -1, 0), masks, known])
+    return _resized(planes, card.input_size) if card.framing is Framing.WHOLE else planes
+
+
+def _resized(planes: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize (C, Y, X) to (C, *shape) with an antialiased bilinear filter."""
+    if planes.shape[1:] == tuple(shape):
+        return planes
+    from PIL import Image
+
+    size, kind = (shape[1], shape[0]), Image.Resampling.BILINEAR
+    return np.stack([np.asarray(Image.fromarray(plane).resize(size, kind)) for plane in planes])
+
+
+def _previews(items: Sequence[Corrected]) -> list[NDArray[np.uint8]]:
+    """Return small copies, uint8, shape (Y, X, 3)."""
+    return [
+        np.moveaxis(_resized(item.planes[:3], (_PREVIEW_EDGE, _PREVIEW_EDGE)), 0, -1)
+        for item in items
+    ]
+
+
+def _images_of(path: Path) -> list[Path]:
+    """Return a file itself, or the images of a folder (or of the ``images/`` inside it)."""
+    if path.is_file():
+        return [path]
+    inside = path / "images" if (path / "images").is_dir() else path
+    if not inside.is_dir():
+        raise DatasetError(f"There is no folder {path}; expected a folder of images.")
+    return [p for p in inside.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]

@@ -1,0 +1,179 @@
+"""Which corrections each training learns from and is tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ds2net_training.finetuning.settings import FineTuneSettings
+from ds2net_training.split import hold_out
+from napari_ds2net.workspace import Split, detail_vectors
+
+FEW = 10
+"""Corrections below which every one is tested on in turn."""
+VERY_FEW = 5
+_SIMILARITY = 0.9
+_MOST_FOLDS = 4
+
+
+class Part(NamedTuple):
+    """Indices of the corrections that one training learns from and is tested on."""
+
+    training: tuple[int, ...]
+    hold_out: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How the corrections are used.
+
+    Attributes
+    ----------
+    training
+        What the result learns from.
+    hold_out
+        What nothing learns from; empty where there are folds.
+    folds
+        Rounds of cross-validation within `training`, each testing on what it leaves out.
+    groups
+        Group of every correction; similar images and frames of a sequence share one.
+    advice
+        What a score is worth, in a sentence.
+    """
+
+    training: tuple[int, ...]
+    hold_out: tuple[int, ...]
+    folds: tuple[Part, ...]
+    groups: tuple[int, ...]
+    advice: str
+
+
+def divide_workspace(split: Split, places: Mapping[str, int], learned: Collection[str]) -> Division:
+    """Use a workspace's own split.
+
+    Parameters
+    ----------
+    split
+        From `Workspace.assign_split`.
+    places
+        Index of every correction, by stem.
+    learned
+        Content hashes that are not to be tested on.
+    """
+    everything = (*split.training, *split.hold_out)
+    marks = {places[c.stem]: c.split.group if c.split is not None else -1 for c in everything}
+    groups = tuple(marks[at] for at in range(len(marks)))
+    folds = tuple(
+        Part(
+            tuple(places[c.stem] for c in fold.training),
+            tuple(places[c.stem] for c in fold.hold_out if c.content_hash not in learned),
+        )
+        for fold in split.folds
+    )
+    folds = tuple(fold for fold in folds if fold.hold_out and fold.training)
+    if split.folds:
+        return Division(tuple(range(len(groups))), (), folds, groups, split.advice)
+    training = tuple(places[c.stem] for c in split.training)
+    held = tuple(places[c.stem] for c in split.hold_out)
+    return Division(training, held, make_folds(training, groups), groups, split.advice)
+
+
+def divide_folder(
+    previews: Sequence[NDArray[np.uint8]],
+    names: Sequence[str],
+    hashes: Sequence[str],
+    learned: Collection[str],
+    settings: FineTuneSettings,
+) -> Division:
+    """Divide the images of a plain folder by likeness, whole groups at a time.
+
+    Parameters
+    ----------
+    previews
+        Small copies, uint8, shape (Y, X, 3).
+    names, hashes
+        Of every image.
+    learned
+        Content hashes that are not to be tested on.
+    settings
+        Share to hold out, and seed.
+    """
+    count = len(names)
+    groups = group_pictures(previews)
+    if count < FEW:
+        folds = _testable(make_folds(range(count), groups), hashes, learned)
+        return Division(tuple(range(count)), (), folds, groups, _advice(count, 0, folds, groups))
+    old = {groups[at] for at in range(count) if hashes[at] in learned}
+    fresh = [at for at in range(count) if groups[at] not in old]
+    chosen: list[int] = []
+    if len({groups[at] for at in fresh}) > 1:
+        of_fresh = np.asarray([groups[at] for at in fresh])
+        share = min(0.9, settings.hold_out_share * count / len(fresh))
+        held = hold_out(of_fresh, ["corrections"] * len(fresh), share, settings.seed)
+        chosen = [at for at, out in zip(fresh, held, strict=True) if out]
+    training = tuple(at for at in range(count) if at not in chosen)
+    folds = _testable(make_folds(training, groups), hashes, learned)
+    advice = _advice(count, len(chosen), folds, groups)
+    return Division(training, tuple(chosen), folds, groups, advice)
+
+
+def group_pictures(previews: Sequence[NDArray[np.uint8]]) -> tuple[int, ...]:
+    """Return a group number per picture; those that look alike, mirrored or not, share one."""
+    vectors = detail_vectors(previews)
+    mirrored = detail_vectors([preview[:, ::-1] for preview in previews])
+    alike = np.maximum(vectors @ vectors.T, vectors @ mirrored.T) >= _SIMILARITY
+    _, labels = connected_components(coo_array(alike), directed=False)
+    return tuple(labels.tolist())
+
+
+def make_folds(members: Sequence[int], groups: Sequence[int]) -> tuple[Part, ...]:
+    """Deal whole groups, the largest first, onto at most four rounds of about equal size."""
+    by_group: dict[int, list[int]] = {}
+    for at in members:
+        by_group.setdefault(groups[at], []).append(at)
+    count = min(_MOST_FOLDS, len(by_group))
+    if count < 2:
+        return ()
+    hands: list[list[int]] = [[] for _ in range(count)]
+    for group in sorted(by_group.values(), key=len, reverse=True):
+        min(hands, key=len).extend(group)
+    return tuple(
+        Part(tuple(at for other in hands if other is not hand for at in other), tuple(hand))
+        for hand in hands
+    )
+
+
+def _testable(
+    folds: Sequence[Part], hashes: Sequence[str], learned: Collection[str]
+) -> tuple[Part, ...]:
+    """Leave out of the tests what the starting network has learned from."""
+    parts = (
+        Part(fold.training, tuple(at for at in fold.hold_out if hashes[at] not in learned))
+        for fold in folds
+    )
+    return tuple(part for part in parts if part.hold_out)
+
+
+def _advice(count: int, held: int, folds: Sequence[Part], groups: Sequence[int]) -> str:
+    if count < VERY_FEW:
+        return (
+            f"With {count} correction{'s' * (count != 1)} a score says little: one image more or "
+            "less can turn it. Correct at least five, of different places or patients."
+        )
+    if held:
+        return f"{held} of {count} corrections, in groups of their own, are only tested on."
+    if not folds:
+        return (
+            "All corrections look alike, so none can be kept apart to test on. Correct an image of "
+            "another place or patient."
+        )
+    return (
+        f"{count} corrections in {len(set(groups))} groups are few: the score is the average of "
+        f"{len(folds)} rounds of learning, each tested on what it did not learn from."
+    )

@@ -1,0 +1,191 @@
+"""What a fine-tuning tells while it runs, and its result. No torch in here: a viewer imports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ds2net_training.statistics import Estimate
+from napari_ds2net.network.card import ModelCard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionsRead:
+    """So many of the corrections, and of the images without one, are read."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturesCached:
+    """So many of the views went through the encoder (``"quick"`` only)."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Everything is read and divided, and learning begins.
+
+    Attributes
+    ----------
+    corrections
+        Number of corrections.
+    training, hold_out
+        Names of those that are learned from, and of those that are only tested on. With folds
+        every correction is learned from in the end, and tested on in the round that leaves it out.
+    folds
+        Rounds of cross-validation; 0 for a hold-out.
+    unlabelled
+        Images without a correction.
+    parameters
+        Number of weights that are trained.
+    advice
+        What a score on this split is worth, in a sentence.
+    device
+        Where it is computed.
+    """
+
+    corrections: int
+    training: tuple[str, ...]
+    hold_out: tuple[str, ...]
+    folds: int
+    unlabelled: int
+    parameters: int
+    advice: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDone:
+    """One optimiser step; told about five times a second at most.
+
+    `round` of `rounds`, counted from 1, are the trainings: one per fold and one on everything.
+    """
+
+    round: int
+    rounds: int
+    step: int
+    steps: int
+    loss: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validated:
+    """A point of the validation curve: what the network of this moment scores.
+
+    Attributes
+    ----------
+    round, step
+        When.
+    dice
+        Mean Dice on the images that this round does not learn from, at the network's size.
+    dice_before
+        The same of the starting network.
+    """
+
+    round: int
+    step: int
+    dice: float
+    dice_before: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteppedDown:
+    """It goes on in a smaller or slower way; `reason` says why and how, in a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRow:
+    """One score of the old and the new network on the same images.
+
+    Attributes
+    ----------
+    name, label
+        ``"dice"``, ``"iou"`` or ``"surface_dice"``, and its name for people.
+    before, after, difference
+        Means over the images with 95 % intervals; the difference is per image, so that its
+        interval tells whether the change is more than chance.
+    """
+
+    name: str
+    label: str
+    before: Estimate
+    after: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageComparison:
+    """Dice of one image that was not learned from, before and after."""
+
+    name: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """The old and the new network on images that the new one did not learn from.
+
+    Attributes
+    ----------
+    rows
+        One per score.
+    images
+        Each image's Dice.
+    folds
+        Rounds of cross-validation in which the images were left out in turn; 0 for a hold-out.
+    worth
+        How much the numbers can be trusted, in a sentence.
+    """
+
+    rows: tuple[ScoreRow, ...]
+    images: tuple[ImageComparison, ...]
+    folds: int
+    worth: str
+
+    @property
+    def dice(self) -> ScoreRow:
+        """The row that decides."""
+        return next(row for row in self.rows if row.name == "dice")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuneResult:
+    """The end of a fine-tuning.
+
+    Attributes
+    ----------
+    name, path, card
+        The new model of the library, its file and its card.
+    is_better
+        Whether it is to be selected: it beats the network it started from on images that it did
+        not learn from.
+    verdict
+        The same in a sentence, with the numbers.
+    comparison
+        Before and after; None where there was no image to test on.
+    stopped_early
+        Whether it was asked to stop.
+    seconds
+        From the start to the end.
+    """
+
+    name: str
+    path: str
+    card: ModelCard
+    is_better: bool
+    verdict: str
+    comparison: Compared | None
+    stopped_early: bool
+    seconds: float
+
+
+FineTuneEvent = (
+    CorrectionsRead | FeaturesCached | Prepared | StepDone | Validated | SteppedDown | Compared
+)

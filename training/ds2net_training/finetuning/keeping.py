@@ -1,0 +1,150 @@
+"""The result as a model of the library: its card, its verdict, its file."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ds2net_training.finetuning.corrections import Corrections
+from ds2net_training.finetuning.events import Compared, FineTuneResult
+from ds2net_training.finetuning.run import Outcome
+from ds2net_training.finetuning.settings import FineTuneSettings
+from ds2net_training.record import library_versions
+from ds2net_training.statistics import Estimate
+from napari_ds2net.library import ModelEntry, ModelLibrary
+from napari_ds2net.library.files import sha256_of
+from napari_ds2net.network.card import ModelCard, TrainingData
+from napari_ds2net.network.checkpoint import save_checkpoint
+
+_OWN_DATA = "the user's own corrections"
+
+
+def learned_hashes(card: ModelCard) -> frozenset[str]:
+    """Return the content hashes of the corrections that a network and its parents learned from."""
+    entries: Any = card.recipe.get("learned", ())
+    return frozenset(str(entry) for entry in entries)
+
+
+def keep(
+    library: ModelLibrary,
+    parent: ModelEntry,
+    name: str,
+    outcome: Outcome,
+    corrections: Corrections,
+    settings: FineTuneSettings,
+) -> FineTuneResult:
+    """Write the network into the library, whole or not at all.
+
+    Raises
+    ------
+    DS2NetError
+        The name was taken meanwhile, the network is not finite, or the disk is full.
+    """
+    is_better, verdict = judge(outcome.comparison)
+    card = _card(parent, name, outcome, corrections, settings, verdict)
+    with tempfile.TemporaryDirectory(prefix="ds2net-") as folder:
+        path = Path(folder) / f"{name}.safetensors"
+        save_checkpoint(path, outcome.network, card)
+        entry = library.import_file(path, name)
+    return FineTuneResult(
+        name=entry.name,
+        path=str(entry.path),
+        card=entry.card,
+        is_better=is_better,
+        verdict=verdict,
+        comparison=outcome.comparison,
+        stopped_early=outcome.stopped_early,
+        seconds=outcome.seconds,
+    )
+
+
+def judge(comparison: Compared | None) -> tuple[bool, str]:
+    """Return whether the new network is to be selected, and why in a sentence."""
+    if comparison is None:
+        return False, (
+            "No correction could be kept apart to test on, so it is not known whether the new "
+            "network is better; the old one stays selected."
+        )
+    before, after = comparison.dice.before.value, comparison.dice.after.value
+    change = f"Dice {before:.3f} before, {after:.3f} after, on {len(comparison.images)} images"
+    if after > before:
+        return True, f"The new network is better: {change} that it did not learn from."
+    return False, (
+        f"The new network is not better: {change} that it did not learn from. It is kept; the old "
+        "one stays selected."
+    )
+
+
+def _card(
+    parent: ModelEntry,
+    name: str,
+    outcome: Outcome,
+    corrections: Corrections,
+    settings: FineTuneSettings,
+    verdict: str,
+) -> ModelCard:
+    """Describe the result: everything of the parent but what the fine-tuning changed."""
+    learned = [corrections.items[at] for at in outcome.learned_from]
+    own = TrainingData(name="corrections", images=len(learned), terms=_OWN_DATA)
+    earlier = tuple(data for data in parent.card.training_data if data.terms != _OWN_DATA)
+    return dataclasses.replace(
+        parent.card,
+        name=name,
+        description=f"{parent.name}, fine-tuned on {len(learned)} corrections.",
+        training_data=(*earlier, own),
+        recipe=_recipe(parent, outcome, corrections, settings),
+        scores=_scores(outcome.comparison, verdict),
+        parent=parent.name,
+        versions=library_versions(),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _recipe(
+    parent: ModelEntry, outcome: Outcome, corrections: Corrections, settings: FineTuneSettings
+) -> dict[str, Any]:
+    division = corrections.division
+    learned_from = set(outcome.learned_from)
+    hashes = {corrections.items[at].content_hash for at in learned_from}
+    return {
+        "fine_tuning": settings.to_dict(),
+        "parent_sha256": sha256_of(parent.path),
+        "steps": outcome.steps,
+        "share": outcome.share,
+        "folds": len(division.folds) if not division.hold_out else 0,
+        "corrections": [
+            {
+                "name": item.name,
+                "content_hash": item.content_hash,
+                "labels_hash": item.labels_hash,
+                "group": division.groups[at],
+                "part": "training" if at in learned_from else "hold_out",
+            }
+            for at, item in enumerate(corrections.items)
+        ],
+        "learned": sorted(hashes | learned_hashes(parent.card)),
+        "augment": outcome.mirrors,
+    }
+
+
+def _scores(comparison: Compared | None, verdict: str) -> dict[str, Any]:
+    scores: dict[str, Any] = {"verdict": verdict}
+    if comparison is None:
+        return scores
+    scores["tested_images"] = len(comparison.images)
+    scores["folds"] = comparison.folds
+    for row in comparison.rows:
+        scores[f"{row.name}_before"] = _rounded(row.before)
+        scores[f"{row.name}_after"] = _rounded(row.after)
+    scores["worth"] = comparison.worth
+    return scores
+
+
+def _rounded(estimate: Estimate) -> list[float | None]:
+    """Return mean, low and high with four digits, None for an interval that is not known."""
+    numbers = (estimate.value, estimate.low, estimate.high)
+    return [None if math.isnan(n) else round(n, 4) for n in numbers]

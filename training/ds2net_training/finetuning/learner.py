@@ -1,0 +1,171 @@
+"""One training: the weights that move, their way, and their mixture with the start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ds2net_training.finetuning.settings import FineTuneSettings
+from ds2net_training.finetuning.sources import LOSS_STRIDE, Source
+from ds2net_training.losses import deep_supervision_loss, make_target
+from ds2net_training.settings import LossSettings
+from napari_ds2net.network.ds2net import DS2Net
+
+State = dict[str, torch.Tensor]
+_WINDOW = 31 // LOSS_STRIDE // 2 * 2 + 1
+LOSS = LossSettings(boundary_window_px=_WINDOW, fused=1.0)
+"""The structure loss on all six stages and on their sum, at the stride of the finest maps."""
+_TERMS = 7
+_LARGEST_GRADIENT = 1.0
+_WARM_UP = 10
+
+
+class Learner:
+    """A network in training; between two trainings it is put back to the start.
+
+    The network stays in evaluation mode: normalisation statistics keep what many images taught
+    them, and nothing is dropped.
+
+    Parameters
+    ----------
+    network
+        On its device. Its trained weights are changed in place.
+    settings
+        Rates, anchor, averaging.
+
+    Attributes
+    ----------
+    batch_size
+        Views per step; may be lowered on the way.
+    start, average
+        Weights at the start, and their running average over the steps so far.
+    """
+
+    def __init__(self, network: DS2Net, settings: FineTuneSettings) -> None:
+        self.network = network.eval()
+        self._settings = settings
+        self.batch_size = settings.batch_size
+        network.requires_grad_(False)
+        groups = _rate_groups(network, settings)
+        self._weights: dict[str, nn.Parameter] = {
+            name: weight for names, _ in groups for name, weight in names.items()
+        }
+        for weight in self._weights.values():
+            weight.requires_grad_(True)
+        self._groups = [(list(names.values()), rate) for names, rate in groups]
+        self.start: State = _copied(self._weights)
+        self.average: State = {}
+        self.restart(0)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights that are trained."""
+        return sum(weight.numel() for weight in self._weights.values())
+
+    def restart(self, number: int) -> None:
+        """Put the start back and begin training `number`, which fixes its random numbers."""
+        self.load(self.start)
+        self.average = _copied(self._weights)
+        self.steps = 0
+        self._rng = np.random.default_rng((self._settings.seed, number))
+        self._waiting: list[int] = []
+        groups = [{"params": weights, "lr": rate} for weights, rate in self._groups]
+        self._optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+
+    def step(self, source: Source, members: Sequence[int], progress: float) -> float:
+        """Take one optimiser step and return its loss.
+
+        Parameters
+        ----------
+        source
+            Gives the batch.
+        members
+            Indices of the images to learn from.
+        progress
+            Part of the training that is done, in [0, 1); the rates fall with it.
+        """
+        self._set_rates(progress)
+        batch = self._next_batch(members)
+        logits, mask, known = source.batch(self.network, batch, self._rng)
+        target = make_target(mask, LOSS, known)
+        loss = deep_supervision_loss(logits, target, LOSS)[0] / _TERMS
+        if self._settings.anchor > 0:
+            loss = loss + self._settings.anchor * self._distance()
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(list(self._weights.values()), _LARGEST_GRADIENT)
+        self._optimizer.step()
+        self.steps += 1
+        self._follow()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def load(self, state: State) -> None:
+        """Put weights into the network."""
+        for name, weight in self._weights.items():
+            weight.copy_(state[name])
+
+    def mixed(self, share: float, learned: State | None = None) -> State:
+        """Return ``start + share * (learned - start)``; `learned` is the average if None."""
+        end = self.average if learned is None else learned
+        return {name: torch.lerp(value, end[name], share) for name, value in self.start.items()}
+
+    def examined_with(self, state: State, look: Callable[[DS2Net], float]) -> float:
+        """Return what `look` says of the network with other weights, and put its own back."""
+        own = _copied(self._weights)
+        self.load(state)
+        try:
+            return look(self.network)
+        finally:
+            self.load(own)
+
+    def _set_rates(self, progress: float) -> None:
+        factor = min(1.0, (self.steps + 1) / _WARM_UP) * (1 + math.cos(math.pi * progress)) / 2
+        for group, (_, rate) in zip(self._optimizer.param_groups, self._groups, strict=True):
+            group["lr"] = rate * factor
+
+    def _next_batch(self, members: Sequence[int]) -> NDArray[np.int64]:
+        """Return the next images; every image comes equally often."""
+        size = self.batch_size
+        while len(self._waiting) < size:
+            self._waiting += self._rng.permutation(np.asarray(members)).tolist()
+        batch, self._waiting = self._waiting[:size], self._waiting[size:]
+        return np.asarray(batch, dtype=np.int64)
+
+    def _distance(self) -> torch.Tensor:
+        """Return the squared distance of all trained weights from the start."""
+        parts = [(w - self.start[name]).square().sum() for name, w in self._weights.items()]
+        return torch.stack(parts).sum()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the running average; it forgets the start quickly."""
+        decay = min(self._settings.average_decay, (1 + self.steps) / (10 + self.steps))
+        for name, weight in self._weights.items():
+            self.average[name].lerp_(weight.detach(), 1 - decay)
+
+
+def _rate_groups(
+    network: DS2Net, settings: FineTuneSettings
+) -> list[tuple[dict[str, nn.Parameter], float]]:
+    """Return the trained weights by name with their rates."""
+    rate = settings.learning_rate
+    named = dict(network.named_parameters())
+    decoder = {name: w for name, w in named.items() if not name.startswith("encoder.")}
+    groups = [(decoder, rate)]
+    if settings.mode == "full":
+        encoder = [(name, w) for name, w in named.items() if name.startswith("encoder.")]
+        last = max(1, len(encoder) - 1)
+        for place, (name, weight) in enumerate(encoder):
+            depth = settings.layer_decay ** (1 - place / last)
+            groups.append(({name: weight}, rate * settings.encoder_rate_factor * depth))
+    return groups
+
+
+def _copied(weights: dict[str, nn.Parameter]) -> State:
+    return {name: weight.detach().clone() for name, weight in weights.items()}

@@ -1,0 +1,153 @@
+"""The settings of a fine-tuning. No torch in here: a viewer imports it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from napari_ds2net.errors import SettingsError
+
+Mode = Literal["quick", "full", "semi"]
+
+QUICK_MINUTES = 0.5
+FULL_MINUTES = 3.0
+SEMI_NOTICE = (
+    "The mode 'semi', which also learns from images without a mask, comes with a later version; "
+    "choose 'quick' or 'full'."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuneSettings:
+    """How a network is fine-tuned.
+
+    Attributes
+    ----------
+    mode
+        ``"quick"`` trains the decoder on feature maps that the encoder computes once; ``"full"``
+        trains every weight.
+    minutes
+        Time for everything, scoring included; None takes half a minute, or three for ``"full"``.
+    learning_rate
+        AdamW's, of the decoder.
+    encoder_rate_factor, layer_decay
+        ``"full"``: the encoder's last layer learns at the factor times the decoder's rate, and its
+        first layer at `layer_decay` times the rate of the last, on a geometric scale between.
+    steps
+        Optimiser steps at most; fewer where the time is short.
+    batch_size
+        Views per step.
+    views
+        Changed views of each correction that ``"quick"`` computes features of.
+    anchor
+        Weight of the squared distance of all trained weights from the start (L2-SP).
+    distillation
+        Weight of the cross-entropy with the starting network's probabilities on images without
+        a correction.
+    average_decay
+        Decay per step of the running average of the weights.
+    mixing
+        Candidates for the share of the learned weights in the result,
+        ``start + share * (learned - start)``; which one is chosen by cross-validation.
+    hold_out_share
+        Share of the corrections of a plain folder that are only tested on.
+    seed
+        Fixes every random number.
+
+    Raises
+    ------
+    SettingsError
+        A value is out of range.
+    """
+
+    mode: Mode = "quick"
+    minutes: float | None = None
+    learning_rate: float = 3e-3
+    encoder_rate_factor: float = 0.1
+    layer_decay: float = 0.1
+    steps: int = 60
+    batch_size: int = 6
+    views: int = 12
+    anchor: float = 0.0
+    distillation: float = 0.0
+    average_decay: float = 0.98
+    mixing: tuple[float, ...] = (0.5, 0.75, 1.0)
+    hold_out_share: float = 0.25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.mode not in get_args(Mode):
+            raise SettingsError(f"The mode is {self.mode!r}; expected one of {get_args(Mode)}.")
+        if self.mode == "semi":
+            raise SettingsError(SEMI_NOTICE)
+        _require(self.minutes is None or self.minutes > 0, "time in minutes", self.minutes, "> 0")
+        _require(self.learning_rate > 0, "learning rate", self.learning_rate, "> 0")
+        for name in ("steps", "batch_size", "views"):
+            value = getattr(self, name)
+            _require(value >= 1, name.replace("_", " "), value, ">= 1")
+        _require(0 <= self.average_decay < 1, "average decay", self.average_decay, "in [0, 1)")
+        _require(
+            len(self.mixing) > 0 and all(0 < share <= 1 for share in self.mixing),
+            "shares to mix with",
+            self.mixing,
+            "numbers in (0, 1]",
+        )
+        _require(0 < self.hold_out_share < 1, "hold-out share", self.hold_out_share, "in (0, 1)")
+
+    @property
+    def seconds(self) -> float:
+        """The time for everything, in seconds."""
+        usual = QUICK_MINUTES if self.mode == "quick" else FULL_MINUTES
+        return 60.0 * (usual if self.minutes is None else self.minutes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as they go into the card."""
+        return dataclasses.asdict(self)
+
+
+def make_settings(
+    mode: str = "quick", *, minutes: float | None = None, seed: int = 0
+) -> FineTuneSettings:
+    """Return the settings that were measured to work best for a mode.
+
+    Raises
+    ------
+    SettingsError
+        There is no such mode, or a value is out of range.
+    """
+    if mode == "semi":
+        raise SettingsError(SEMI_NOTICE)
+    if mode == "quick":
+        return FineTuneSettings(mode="quick", minutes=minutes, seed=seed)
+    if mode == "full":
+        return FineTuneSettings(mode="full", minutes=minutes, seed=seed)
+    raise SettingsError(f"The mode is {mode!r}; expected quick or full.")
+
+
+@dataclass(frozen=True, slots=True)
+class StopFile:
+    """A request to stop that reaches another process: made by creating a file.
+
+    Pass it as `should_stop` to `finetune_steps`; it can be pickled. A generator in a worker process
+    is only iterated and closed by what runs it, so that a callable is the one way in that needs
+    nothing of it: this one where both processes see the same disk, or any other, such as the
+    ``is_set`` of a ``distributed.Event``.
+    """
+
+    path: Path
+
+    def __call__(self) -> bool:
+        """Tell whether the request was made."""
+        return self.path.exists()
+
+    def request(self) -> None:
+        """Ask to stop and keep the best so far."""
+        self.path.touch()
+
+
+def _require(condition: bool, what: str, found: object, expected: str) -> None:
+    if not condition:
+        raise SettingsError(f"The {what} is {found}; expected {expected}.")
