@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-DIVERSITY = 0.5
-"""How many places, as a share of the list, an image falls when its like was just asked for."""
+DIVERSITY = 1.0
+"""How many places, as a share of the list, an image falls when its double was asked for."""
 REACH = 200
 """Number of places that are chosen for diversity; nobody corrects more before ranking anew."""
 FRAMES_APART = 10.0
@@ -38,7 +38,8 @@ def rank_queue(
         Uncertainty per image; NaN where it could not be computed, which comes last.
     features
         Shape (images, features), rows of unit length, such as `detail_vectors` of thumbnails.
-        Likeness is their product, negative ones counting as 0.
+        Likeness is the square of their product, negative ones counting as 0: distant likeness,
+        which all images of a kind have, hardly counts.
     series
         What the images are frames of, such as a stack or a folder; empty where they are of none.
     positions
@@ -98,7 +99,7 @@ class _Likeness:
         """Return the likeness of all images to one."""
         alike = np.zeros(self._count)
         if self._features is not None:
-            alike = np.clip(self._features @ self._features[index], 0, 1).astype(np.float64)
+            alike = np.clip(self._features @ self._features[index], 0, 1).astype(np.float64) ** 2
         if self._positions is not None and self._series[index] >= 0:
             apart = np.abs(self._positions - self._positions[index]) / FRAMES_APART
             same = self._series == self._series[index]
