@@ -11,18 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ds2net_training.dataset import Pair, Sample
-
-THUMBNAIL = 32
-"""Edge in pixels of the pictures that are compared."""
-_FLAT_SIGMA = 4.0
-_NOISE = 5.0
-"""Grey levels of contrast below which a region counts as flat."""
+from napari_ds2net.workspace.similarity import correlations, detail_vectors
 
 
 def group_samples(
@@ -46,7 +39,9 @@ def group_samples(
     -------
     int64, shape (len(samples),), groups 0, 1, 2, ...
     """
-    first, second = _similar(_thumbnails(samples), similarity)
+    vectors = detail_vectors([sample.image for sample in samples])
+    alike = correlations(vectors, vectors)
+    first, second = np.nonzero(np.triu(alike >= similarity, k=1))
     chained = _sequences([sample.pair for sample in samples], sequence_starts or {})
     rows = np.concatenate([first, chained[:, 0]])
     columns = np.concatenate([second, chained[:, 1]])
@@ -91,33 +86,6 @@ def hold_out(
                 chosen |= groups == group
                 held += size
     return chosen
-
-
-def _thumbnails(samples: Sequence[Sample]) -> NDArray[np.float32]:
-    """Return grey thumbnails of even local contrast, zero mean, unit length, shape (N, T * T).
-
-    Without evening out, all frames with the same dark border would be alike.
-    """
-    grey = [Image.fromarray(s.image).convert("L") for s in samples]
-    size = (THUMBNAIL, THUMBNAIL)
-    small = [np.asarray(g.resize(size, Image.Resampling.BILINEAR), np.float32) for g in grey]
-    detail = np.stack(small)
-    detail -= gaussian_filter(detail, (0, _FLAT_SIGMA, _FLAT_SIGMA))
-    contrast = np.sqrt(gaussian_filter(detail**2, (0, _FLAT_SIGMA, _FLAT_SIGMA)) + _NOISE**2)
-    flat = (detail / contrast).reshape(len(samples), -1)
-    flat -= flat.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(flat, axis=1, keepdims=True)
-    return np.asarray(flat / np.maximum(length, 1e-6), dtype=np.float32)
-
-
-def _similar(
-    thumbnails: NDArray[np.float32], similarity: float
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return index pairs whose thumbnails correlate, mirrored or not."""
-    mirrored = thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1].reshape(thumbnails.shape)
-    correlation = np.maximum(thumbnails @ thumbnails.T, thumbnails @ mirrored.T)
-    first, second = np.nonzero(np.triu(correlation >= similarity, k=1))
-    return first, second
 
 
 def _sequences(pairs: Sequence[Pair], starts: Mapping[str, Sequence[int]]) -> NDArray[np.intp]:
