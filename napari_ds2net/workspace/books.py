@@ -69,6 +69,18 @@ class Books:
             raise
         return bool(lines.entries)
 
+    def cut_torn_line(self) -> None:
+        """Cut off what a crash left behind the last whole line; the caller holds the lock.
+
+        Raises
+        ------
+        OSError
+            The journal cannot be written.
+        """
+        if self.torn:
+            os.truncate(self._path, self._end)
+            self.torn = False
+
     def append(self, event: str, values: Mapping[str, Any]) -> None:
         """Write a line and take it into account; the caller has refreshed and holds the lock.
 

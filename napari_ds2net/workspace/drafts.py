@@ -160,6 +160,7 @@ class Drafts:
                 draft = _read_header(path, self._owner)
                 if draft is None or not draft.in_use:
                     path.unlink(missing_ok=True)
+                    durable.sync_folder(path.parent)
 
     def drop_accepted(self, corrections: Iterable[Correction]) -> None:
         """Delete the drafts that a crash left although their frame was accepted."""
@@ -169,7 +170,7 @@ class Drafts:
             correction = accepted.get(draft.key)
             if correction is not None and (
                 draft.labels_hash == correction.labels_hash
-                or draft.saved_at <= correction.accepted_at
+                or draft.saved_at < correction.accepted_at
             ):
                 draft.path.unlink(missing_ok=True)
         for path in self._files(".*.part"):

@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 20.0
 
 
 @contextlib.contextmanager
-def locked(path: Path, patience_seconds: float = PATIENCE_SECONDS) -> Generator[None]:
+def locked(path: Path, patience_seconds: float | None = None) -> Generator[None]:
     """Hold the lock file `path`; the system frees it when the process dies.
 
     Raises
@@ -23,6 +23,7 @@ def locked(path: Path, patience_seconds: float = PATIENCE_SECONDS) -> Generator[
     WorkspaceError
         Another program holds it all the time, or the folder is read-only.
     """
+    patience_seconds = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
     lock = filelock.FileLock(str(path), timeout=patience_seconds)
     with durable.errors_in_words(path.parent):
         try:

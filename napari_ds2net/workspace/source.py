@@ -54,7 +54,10 @@ class SourceInfo:
     anonymous: bool = False
 
     def __post_init__(self) -> None:
-        """Check the frame and the scale."""
+        """Take plain numbers for those of arrays, and check them."""
+        object.__setattr__(self, "frame", tuple(int(at) for at in self.frame))
+        object.__setattr__(self, "scale", tuple(float(step) for step in self.scale))
+        object.__setattr__(self, "path", None if self.path is None else Path(self.path))
         if any(at < 0 for at in self.frame):
             raise WorkspaceError(f"The frame is {self.frame}; expected positions from 0.")
         if len(self.scale) != 2 or not all(0 < step < float("inf") for step in self.scale):
@@ -94,8 +97,8 @@ class Origin:
     @classmethod
     def of(cls, source: SourceInfo, key: bytes) -> Origin:
         """Write down `source`; `key` is the workspace's own, so that hashes cannot be looked up."""
-        full = Path(source.path) if source.path is not None else Path(source.name or "image")
-        stem = full.stem if source.path is not None else (source.name or "image")
+        full = Path(source.name or "image") if source.path is None else source.path.absolute()
+        stem = full.name if source.path is None else full.stem
         number = _LAST_NUMBER.search(stem)
         prefix = stem[: number.start()] if number else stem
         return cls(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import secrets
 import threading
 from collections.abc import Collection, Generator, Mapping
@@ -183,13 +184,13 @@ class Workspace:
                 labels_hash=ready.labels_hash,
                 origin=origin,
                 model=model,
-                uncertainty=uncertainty,
+                uncertainty=_number(uncertainty),
                 kind=ready.kind,
                 object_count=ready.object_count,
                 shape=ready.shape,
                 reviewed_share=ready.reviewed_share,
                 accepted_at=journal.now(),
-                seconds_spent=seconds_spent,
+                seconds_spent=_number(seconds_spent),
                 app_version=app_version(),
                 files={n: hashlib.sha256(data).hexdigest() for n, data in ready.files.items()},
                 layout=self.layout,
@@ -309,7 +310,8 @@ class Workspace:
                 self.layout, self._ledger.accepted.values(), self._ledger.removed.values()
             )
             if self._books.torn:
-                told = (*told, "The journal's last line was cut short by a crash; it is ignored.")
+                told = (*told, "The journal's last line was cut short by a crash; it is gone.")
+                self._books.cut_torn_line()
             if count := self._books.skipped:
                 told = (*told, f"{count} lines of the journal are damaged and were skipped.")
             self.drafts.drop_accepted(self._ledger.accepted.values())
@@ -355,6 +357,11 @@ class Workspace:
             number += 1
             stem = f"{wanted}-{number}"
         return stem
+
+
+def _number(value: float | None) -> float | None:
+    """Return a number that JSON has: infinities and NaN say nothing."""
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _is_writable(folder: Path) -> bool:
