@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ds2net_training.events import ImagesRead
+from ds2net_training.seams import find_seams
 from ds2net_training.settings import ModelSettings
 from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image
 from napari_ds2net.core.preprocess import to_rgb
@@ -118,7 +119,7 @@ def load_image(path: Path | str) -> NDArray[Any]:
 
 
 def read_samples(
-    pairs: Sequence[Pair], settings: ModelSettings, size: int
+    pairs: Sequence[Pair], settings: ModelSettings, size: int, *, cut_seams: bool = False
 ) -> Generator[ImagesRead, None, list[Sample]]:
     """Decode all pairs, as the network will see them.
 
@@ -133,6 +134,8 @@ def read_samples(
         Framing and intensity.
     size
         Edge in pixels of a cached whole frame.
+    cut_seams
+        Whether pixels where two numbered objects touch become background.
 
     Raises
     ------
@@ -141,19 +144,20 @@ def read_samples(
     """
     samples: list[Sample] = []
     for done, pair in enumerate(pairs, start=1):
-        samples.append(_sample(pair, settings, size))
+        samples.append(_sample(pair, settings, size, cut_seams))
         if done % 100 == 0 or done == len(pairs):
             yield ImagesRead(done=done, total=len(pairs))
     return samples
 
 
-def _sample(pair: Pair, settings: ModelSettings, size: int) -> Sample:
+def _sample(pair: Pair, settings: ModelSettings, size: int, cut_seams: bool) -> Sample:
     """Decode one pair."""
     try:
         rgb = to_rgb(load_image(pair.image), settings.intensity)
     except ImageError as error:
         raise DatasetError(f"{pair.image}: {error}") from error
-    mask = load_mask(pair.mask) > 0
+    labels = load_mask(pair.mask)
+    mask = (labels > 0) & ~find_seams(labels) if cut_seams else labels > 0
     if rgb.shape[:2] != mask.shape:
         raise DatasetError(
             f"{pair.image.name} has {rgb.shape[1]}x{rgb.shape[0]} pixels but its mask "

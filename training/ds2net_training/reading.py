@@ -34,7 +34,9 @@ def read_and_split(
     """
     pairs = [pair for folder in folders for pair in find_pairs(folder)]
     size = settings.data.cache_size or settings.model.input_size
-    samples = yield from read_samples(pairs, settings.model, size)
+    samples = yield from read_samples(
+        pairs, settings.model, size, cut_seams=settings.data.cut_seams
+    )
     groups = group_samples(samples, settings.data.similarity, settings.data.sequence_starts)
     sources = [pair.source for pair in pairs]
     held = hold_out(groups, sources, settings.data.validation_fraction, settings.seed)

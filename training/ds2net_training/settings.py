@@ -88,6 +88,9 @@ class DataSettings:
         Edge in pixels at which whole frames are cached; 0 means ``model.input_size``.
     repeats
         Per data set, how often an image comes in one epoch; 1 if not named.
+    cut_seams
+        Whether the lines along which numbered objects touch are learned as background, so that the
+        network tells the objects apart; two pixels wide.
     terms
         Per data set what the card says of it.
     """
@@ -97,6 +100,7 @@ class DataSettings:
     sequence_starts: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, Any])
     cache_size: int = 0
     repeats: Mapping[str, int] = field(default_factory=dict[str, int])
+    cut_seams: bool = False
     terms: Mapping[str, DataTerms] = field(default_factory=dict[str, DataTerms])
 
     def __post_init__(self) -> None:
