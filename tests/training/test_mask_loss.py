@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from ds2net_training.encoder_weights import new_network
 from ds2net_training.events import StepDone
 from ds2net_training.mask_loss import mask_loss, outlines
 from ds2net_training.settings import Settings
+from ds2net_training.stage_logits import is_gate
 from ds2net_training.trainer import RunOptions, train_steps
+from napari_ds2net.network import load_checkpoint
 from napari_ds2net.network.blocks import SemanticEnhance
 from tests.training.drawn_data import draw_data, small_settings
 
@@ -102,3 +105,28 @@ def _first_loss(settings: Settings, data: Path, output: Path) -> float:
     loss = next(event.loss for event in running if isinstance(event, StepDone))
     running.close()
     return loss
+
+
+def test_what_makes_the_masks_learns_at_its_own_rate(tmp_path: Path) -> None:
+    names = [name for name, _ in new_network(small_settings(), None).named_parameters()]
+    gates = [name for name in names if is_gate(name)]
+    assert len(gates) == 3 * 2 + 3 * 3  # two convolutions; attention, mask and its bias
+    assert all("mask" in name or "spatial" in name for name in gates)
+    data = draw_data(tmp_path / "drawn")
+    settings = small_settings(
+        loss={"masks": 1.0},
+        schedule={
+            "epochs": 1,
+            "learning_rate": 1e-9,
+            "gate_rate_factor": 1e6,
+            "average_decay": 0.0,
+        },
+    )
+    output = tmp_path / "n.safetensors"
+    for _ in train_steps(settings, [data], RunOptions(output=output, device="cpu")):
+        pass
+    start, end = new_network(settings, None).state_dict(), load_checkpoint(output).state
+    tolerance = {"rtol": 1e-3, "atol": 1e-5}  # half precision on disk
+    moved = {n for n in names if not torch.allclose(start[n], end[n], **tolerance)}
+    assert moved <= set(gates)
+    assert len(moved) > len(gates) / 2

@@ -236,8 +236,9 @@ class ScheduleSettings:
     ----------
     epochs, batch_size
         `batch_size` is the global one, over all processes.
-    learning_rate, encoder_rate_factor, weight_decay
-        AdamW; the encoder's rate is the factor times the rate.
+    learning_rate, encoder_rate_factor, gate_rate_factor, weight_decay
+        AdamW; the encoder's rate is its factor times the rate, and so is that of the few
+        parameters that make the detail and semantic masks.
     decay, warmup_steps, final_rate_factor
         ``"constant"`` (the paper) or ``"cosine"`` down to the final factor, after a linear rise.
     clip_value, clip_norm
@@ -260,6 +261,7 @@ class ScheduleSettings:
     batch_size: int = 8
     learning_rate: float = 1e-4
     encoder_rate_factor: float = 1.0
+    gate_rate_factor: float = 1.0
     weight_decay: float = 1e-4
     decay: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = 0

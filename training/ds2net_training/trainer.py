@@ -34,7 +34,7 @@ from ds2net_training.run_options import RunOptions, start_fabric
 from ds2net_training.schedule import rate_factor, step_sizes, steps_per_epoch
 from ds2net_training.scorecard import score_network
 from ds2net_training.settings import Settings
-from ds2net_training.stage_logits import StageLogits, scaled
+from ds2net_training.stage_logits import StageLogits, is_gate, scaled
 from ds2net_training.validation import normalised, validate
 from napari_ds2net.network.checkpoint import save_checkpoint
 from napari_ds2net.network.ds2net import DS2Net
@@ -144,10 +144,16 @@ class Trainer:
         if world_size() > 1:
             share_batch_norm(raw)
         encoder = list(raw.encoder.parameters())
-        decoder = [p for name, p in raw.named_parameters() if not name.startswith("encoder.")]
+        gates = [p for name, p in raw.named_parameters() if is_gate(name)]
+        decoder = [
+            p
+            for name, p in raw.named_parameters()
+            if not name.startswith("encoder.") and not is_gate(name)
+        ]
         rate = schedule.learning_rate
         groups = [
             {"params": encoder, "lr": rate * schedule.encoder_rate_factor},
+            {"params": gates, "lr": rate * schedule.gate_rate_factor},
             {"params": decoder, "lr": rate},
         ]
         for group in groups:
