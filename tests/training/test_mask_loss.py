@@ -126,7 +126,6 @@ def test_what_makes_the_masks_learns_at_its_own_rate(tmp_path: Path) -> None:
     for _ in train_steps(settings, [data], RunOptions(output=output, device="cpu")):
         pass
     start, end = new_network(settings, None).state_dict(), load_checkpoint(output).state
-    tolerance = {"rtol": 1e-3, "atol": 1e-5}  # half precision on disk
-    moved = {n for n in names if not torch.allclose(start[n], end[n], **tolerance)}
+    moved = {n for n in names if not torch.allclose(start[n], end[n], rtol=1e-3, atol=1e-5)}
     assert moved <= set(gates)
     assert len(moved) > len(gates) / 2

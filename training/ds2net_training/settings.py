@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
+from ds2net_training.tables import build, require
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.network.card import IMAGENET_MEAN, IMAGENET_STD, Framing, Intensity
 
 EncoderWeights = Literal["timm", "file", "none"]
 LossForm = Literal["as_written", "as_released"]
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise SettingsError(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +48,14 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        _require(bool(self.name), "model.name is empty; expected a name for the network.")
-        _require(
+        require(bool(self.name), "model.name is empty; expected a name for the network.")
+        require(
             self.input_size >= 32 and self.input_size % 32 == 0,
             f"model.input_size is {self.input_size}; expected a multiple of 32.",
         )
         for name in ("drop_path", "attention_dropout"):
             value = getattr(self, name)
-            _require(0 <= value < 1, f"model.{name} is {value}; expected a rate in [0, 1).")
+            require(0 <= value < 1, f"model.{name} is {value}; expected a rate in [0, 1).")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +99,11 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        _require(
+        require(
             0 < self.validation_fraction < 1,
             f"data.validation_fraction is {self.validation_fraction}; expected a share in (0, 1).",
         )
-        _require(
+        require(
             0 < self.similarity <= 1,
             f"data.similarity is {self.similarity}; expected a correlation in (0, 1].",
         )
@@ -179,11 +173,11 @@ class AugmentSettings:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        _require(
+        require(
             0 < self.zoom[0] <= self.zoom[1],
             f"augment.zoom is {self.zoom}; expected (smallest, largest) above 0.",
         )
-        _require(self.gamma >= 1, f"augment.gamma is {self.gamma}; expected at least 1.")
+        require(self.gamma >= 1, f"augment.gamma is {self.gamma}; expected at least 1.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,8 +215,8 @@ class LossSettings:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        _require(self.stride in (1, 2, 4), f"loss.stride is {self.stride}; expected 1, 2 or 4.")
-        _require(
+        require(self.stride in (1, 2, 4), f"loss.stride is {self.stride}; expected 1, 2 or 4.")
+        require(
             self.boundary_window_px % 2 == 1,
             f"loss.boundary_window_px is {self.boundary_window_px}; expected an odd number.",
         )
@@ -279,20 +273,20 @@ class ScheduleSettings:
         """Check ranges."""
         for name in ("epochs", "batch_size"):
             value = getattr(self, name)
-            _require(value >= 1, f"schedule.{name} is {value}; expected at least 1.")
-        _require(
+            require(value >= 1, f"schedule.{name} is {value}; expected at least 1.")
+        require(
             self.learning_rate > 0,
             f"schedule.learning_rate is {self.learning_rate}; expected a number above 0.",
         )
-        _require(
+        require(
             len(self.scales) > 0 and min(self.scales) > 0,
             f"schedule.scales is {self.scales}; expected factors above 0.",
         )
-        _require(
+        require(
             0 <= self.frozen_levels <= 4,
             f"schedule.frozen_levels is {self.frozen_levels}; expected 0 to 4.",
         )
-        _require(
+        require(
             0 <= self.average_decay < 1,
             f"schedule.average_decay is {self.average_decay}; expected a number in [0, 1).",
         )
@@ -340,64 +334,5 @@ def read_recipe(path: Path | str) -> Settings:
 
 def settings_from_dict(values: Mapping[str, Any]) -> Settings:
     """Build settings from plain values; see `read_recipe`."""
-    settings: Settings = _build(Settings, values, "")
+    settings: Settings = build(Settings, values, "")
     return settings
-
-
-def _build(kind: Any, values: Any, where: str) -> Any:
-    """Build a dataclass from a table, strictly."""
-    if not isinstance(values, Mapping):
-        raise SettingsError(f"{where or 'The recipe'} is {values!r}; expected a table.")
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        raise SettingsError(
-            f"Unknown entry {where}{'.' if where else ''}{unknown[0]}; expected one of "
-            f"{', '.join(hints)}."
-        )
-    prefix = f"{where}." if where else ""
-    try:
-        return kind(**{k: _convert(hints[k], v, f"{prefix}{k}") for k, v in values.items()})
-    except TypeError as error:
-        raise SettingsError(f"{where or 'The recipe'} is not complete: {error}.") from error
-
-
-def _convert(kind: Any, value: Any, where: str) -> Any:
-    """Return `value` as `kind`, or raise SettingsError naming the entry."""
-    origin = get_origin(kind)
-    if dataclasses.is_dataclass(kind):
-        return _build(kind, value, where)
-    if origin is Literal:
-        choices = get_args(kind)
-        _require(value in choices, f"{where} is {value!r}; expected one of {choices}.")
-        return value
-    if origin is tuple:
-        return _convert_tuple(get_args(kind), value, where)
-    if origin is not None and issubclass(origin, Mapping):
-        _require(isinstance(value, Mapping), f"{where} is {value!r}; expected a table.")
-        return {k: _convert(get_args(kind)[1], v, f"{where}.{k}") for k, v in value.items()}
-    return _convert_plain(kind, value, where)
-
-
-def _convert_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    """Return a TOML array as a tuple of the right length and types."""
-    _require(isinstance(value, (list, tuple)), f"{where} is {value!r}; expected a list.")
-    repeated = len(kinds) == 2 and kinds[1] is Ellipsis
-    wanted = kinds[:1] * len(value) if repeated else kinds
-    _require(len(wanted) == len(value), f"{where} is {value!r}; expected {len(wanted)} values.")
-    return tuple(_convert(k, v, where) for k, v in zip(wanted, value, strict=True))
-
-
-def _convert_plain(kind: Any, value: Any, where: str) -> Any:
-    """Return a number, text, flag or enumeration member."""
-    if isinstance(kind, type) and not isinstance(kind, types.GenericAlias):
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if issubclass(kind, str) and kind is not str:
-            try:
-                return kind(value)
-            except ValueError as error:
-                raise SettingsError(f"{where} is {value!r}: {error}.") from error
-        right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-        _require(right, f"{where} is {value!r}; expected a value of type {kind.__name__}.")
-    return value
