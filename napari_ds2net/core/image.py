@@ -126,13 +126,15 @@ class ImageData:
         """Lengths of the axes in front of Y and X; empty for a single image."""
         return tuple(self.array.shape[: self.axes.index("y")])
 
-    def frame(self, *index: int) -> NDArray[Any]:
+    def frame(self, *index: int, region: tuple[slice, slice] | None = None) -> NDArray[Any]:
         """Read one frame.
 
         Parameters
         ----------
         *index
             A position along each axis in front of Y and X.
+        region
+            (rows, columns) to read, in pixels; the whole frame if None.
 
         Returns
         -------
@@ -149,4 +151,5 @@ class ImageData:
                 f"There is no frame {index}; the image has axes {self.axes!r} and shape "
                 f"{tuple(self.array.shape)}."
             )
-        return np.asarray(self.array[index] if index else self.array)
+        where = index if region is None else (*index, *region)
+        return np.asarray(self.array[where] if where else self.array)

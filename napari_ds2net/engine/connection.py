@@ -40,6 +40,11 @@ class WorkerLost(Exception):
 class Cluster(Protocol):
     """Something that has workers."""
 
+    @property
+    def is_on_this_computer(self) -> bool:
+        """Whether the worker sees the files that can be seen here."""
+        ...
+
     async def connect(self) -> Connection:
         """Return the way to a worker that is ready.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
+from napari_ds2net.engine import jobs
+from napari_ds2net.engine.frames import FrameDispatch
 from napari_ds2net.engine.run import Call
 
 
 class Dispatch(Protocol):
-    """Hands over a run in one or several calls; made anew for every run."""
+    """Hands over one run, in one or several calls."""
 
     def calls(self) -> Iterator[Call]:
         """Yield the calls, one after the other; runs in this process, in a thread of its own."""
@@ -19,8 +21,8 @@ class Dispatch(Protocol):
         """Remember an event that was told."""
         ...
 
-    def smaller(self, reason: str) -> tuple[object, Call] | None:
-        """Return an event that says so, and a call that does the rest with less memory.
+    def smaller(self, reason: str) -> Call | None:
+        """Return a call that does the rest of the last one with less memory, if there is one.
 
         Parameters
         ----------
@@ -47,7 +49,7 @@ class SingleCall:
     def note(self, event: object) -> None:
         """Remember nothing."""
 
-    def smaller(self, reason: str) -> tuple[object, Call] | None:
+    def smaller(self, reason: str) -> Call | None:
         """Know no smaller way."""
         return None
 
@@ -56,14 +58,16 @@ class SingleCall:
         return results[0]
 
 
-_dispatches: dict[object, Callable[[Call], Dispatch]] = {}
+def dispatch_for(call: Call, *, same_computer: bool) -> Dispatch:
+    """Return the way to hand over a call.
 
-
-def register(steps: Callable[..., object], make: Callable[[Call], Dispatch]) -> None:
-    """Have the calls of a generator function handed over in its own way."""
-    _dispatches[steps] = make
-
-
-def dispatch_for(call: Call) -> Dispatch:
-    """Return the way to hand over a call."""
-    return _dispatches.get(call.steps, SingleCall)(call)
+    Parameters
+    ----------
+    call
+        What the user asked for.
+    same_computer
+        Whether the worker can read the files that can be read here.
+    """
+    if call.steps is jobs.segment_frames:
+        return FrameDispatch(call, same_computer=same_computer)
+    return SingleCall(call)

@@ -148,7 +148,7 @@ class Driver:
 
     async def _do(self, run: Run, cluster: Cluster) -> object:
         """Have all calls of a run done and return its result."""
-        dispatch = dispatch_for(run.call)
+        dispatch = dispatch_for(run.call, same_computer=cluster.is_on_this_computer)
         calls = dispatch.calls()
         results: list[object] = []
         while (call := await asyncio.to_thread(_next_call, calls)) is not None:
@@ -163,10 +163,7 @@ class Driver:
             smaller = dispatch.smaller(str(lost)) if lost.for_memory else None
             if smaller is None or run.is_cancelled:
                 raise
-        event, rest = smaller
-        connection = await self._connected(cluster)
-        run.tell(event)
-        return await self._converse(run, rest, dispatch, connection)
+        return await self._converse(run, smaller, dispatch, await self._connected(cluster))
 
     async def _converse(
         self, run: Run, call: Call, dispatch: Dispatch, connection: Connection

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_ds2net.core.events import SteppedDown, TileDone
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
+from napari_ds2net.network.card import Framing
+
+if TYPE_CHECKING:
+    from napari_ds2net.api import LoadedModel
 
 Frame = tuple[int, ...]
 Region = tuple[slice, slice]
@@ -71,8 +80,8 @@ class SegmentDone:
 SegmentEvent = FrameStarted | TileDone | SteppedDown | FrameDone
 
 
-def warm_up(model: str, device: str) -> Generator[TileDone, None, WarmedUp]:
-    """Load a network, so that the first image need not wait for it.
+def warm_up(model: str, device: str) -> Generator[TileDone | SteppedDown, None, WarmedUp]:
+    """Load a network and compute once, so that the first image need not wait for either.
 
     Parameters
     ----------
@@ -80,10 +89,12 @@ def warm_up(model: str, device: str) -> Generator[TileDone, None, WarmedUp]:
         As for `napari_ds2net.segment`.
     """
     from napari_ds2net.api import load_model
+    from napari_ds2net.core.inference import predict_steps
 
     started = time.perf_counter()
     loaded = load_model(model, device)
-    yield TileDone(1, 1)
+    grey = np.full(loaded.card.input_size, 128, np.uint8)
+    yield from predict_steps(grey, loaded.network, loaded.card, loaded.plan)
     return WarmedUp(model, str(loaded.plan), time.perf_counter() - started)
 
 
@@ -108,21 +119,102 @@ def segment_frames(
     options
         The user's choices.
     region
-        (rows, columns) to segment; the whole frames if None.
+        (rows, columns) to segment; the whole frames if None. The predictions have its size.
+
+    Raises
+    ------
+    DS2NetError
+        As for `napari_ds2net.segment`.
+    """
+    return (
+        yield from segment_pieces(
+            [Piece(index, frame) for index, frame in enumerate(frames)],
+            len(frames),
+            model,
+            device,
+            options,
+            image=image,
+            region=region,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """One frame of a run: its place in the run and in the image, and its pixels if they are sent.
+
+    `pixels` are of shape (Y, X) or (Y, X, channels), cropped to the region.
+    """
+
+    index: int
+    frame: Frame
+    pixels: NDArray[Any] | None = None
+
+
+def segment_pieces(
+    pieces: Sequence[Piece],
+    total: int,
+    model: str,
+    device: str,
+    options: InferenceOptions,
+    *,
+    image: ImageData | None = None,
+    region: Region | None = None,
+    after: str = "",
+    say_so: bool = True,
+) -> Generator[SegmentEvent, None, SegmentDone]:
+    """Do a part of what `segment_frames` does.
+
+    Parameters
+    ----------
+    pieces
+        The frames of this part.
+    total
+        Frames of the whole run.
+    model, device, options
+        As for `segment_frames`.
+    image, region
+        Where pieces without pixels are read.
+    after
+        What ended the last attempt, without a full stop; this one then takes less memory.
+    say_so
+        Whether an event tells of that.
     """
     from napari_ds2net.api import load_model
     from napari_ds2net.core.inference import predict_steps
 
     started = time.perf_counter()
-    loaded = load_model(model, device)
+    loaded = load_model(model, "cpu" if after else device)
     where = loaded.plan.device
-    for index, frame in enumerate(frames):
-        yield FrameStarted(index, len(frames))
-        pixels = image.frame(*frame)
-        pixels = pixels if region is None else pixels[region]
+    if after:
+        options, event = _smaller(options, loaded, after)
+        if say_so:
+            yield event
+    for piece in pieces:
+        yield FrameStarted(piece.index, total)
+        pixels = piece.pixels
+        if pixels is None and image is not None:
+            pixels = image.frame(*piece.frame, region=region)
         prediction = yield from predict_steps(
-            pixels, loaded.network, loaded.card, loaded.plan, options
+            np.asarray(pixels), loaded.network, loaded.card, loaded.plan, options
         )
         where = prediction.device
-        yield FrameDone(frame, prediction)
-    return SegmentDone(time.perf_counter() - started, len(frames), where, loaded.card.name)
+        yield FrameDone(piece.frame, prediction)
+    return SegmentDone(time.perf_counter() - started, len(pieces), where, loaded.card.name)
+
+
+def _smaller(
+    options: InferenceOptions, loaded: LoadedModel, after: str
+) -> tuple[InferenceOptions, SteppedDown]:
+    """Return options that take less memory, and the event that says so."""
+    from napari_ds2net.core.runner import halved
+
+    before = options.tile_shape or loaded.card.input_size
+    tile = halved(before) if loaded.card.framing is Framing.TILES else before
+    size = f" of {tile[0]} x {tile[1]} pixels" if tile != before else ""
+    reason = (
+        f"{after}, as happens when memory runs out; beginning again on the CPU, with one "
+        f"tile{size} at a time."
+    )
+    event = SteppedDown(reason, loaded.plan.device, loaded.plan.precision, 1, tile)
+    return dataclasses.replace(options, batch_size=1, tile_shape=tile), event

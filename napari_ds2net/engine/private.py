@@ -26,6 +26,8 @@ _POLL_S = 0.02
 class PrivateCluster:
     """A scheduler in this process, on loopback with TLS, and one worker process."""
 
+    is_on_this_computer = True
+
     def __init__(
         self, settings: EngineSettings, local: LocalCluster, client: Client, security: Security
     ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from napari_ds2net.engine.connection import Connection, WorkerLost
@@ -21,6 +23,8 @@ _TIMEOUT_S = 10.0
 
 class RemoteCluster:
     """A scheduler at an address; which worker is taken is the scheduler's choice."""
+
+    is_on_this_computer = False
 
     def __init__(self, address: str, client: Client) -> None:
         self._address = address
@@ -39,13 +43,19 @@ class RemoteCluster:
         from distributed import Client
 
         address = settings.scheduler_address or ""
-        client = Client(
-            address,
-            asynchronous=True,
-            set_as_default=False,
-            security=_security(settings),
-            timeout=_TIMEOUT_S,
-        )
+        try:
+            client = Client(
+                address,
+                asynchronous=True,
+                set_as_default=False,
+                security=_security(settings),
+                timeout=_TIMEOUT_S,
+            )
+        except (OSError, ValueError) as error:
+            raise EngineError(
+                f"The TLS files for {address} cannot be used ({_first_line(error)}); expected the "
+                "authority's certificate, your certificate and its key, as PEM files."
+            ) from error
         try:
             try:
                 await client
@@ -60,21 +70,42 @@ class RemoteCluster:
 
     async def connect(self) -> Connection:
         """Return the way to one of the cluster's workers."""
-        future = self._client.submit(Host, actor=True, pure=False, retries=0)
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                host = await future
+                workers = await self._able_workers()
+                future = self._client.submit(
+                    Host, actor=True, pure=False, retries=0, workers=workers
+                )
+                host = cast("Actor", await future)
         except TimeoutError:
             raise EngineError(
                 f"No worker of the cluster at {self._address} is free; check that its workers run."
             ) from None
-        except ImportError as error:
-            raise EngineError(
-                f"A worker of the cluster at {self._address} has no Python module {error.name!r}; "
-                "install napari-ds2net there, in the same version as here."
-            ) from error
         lost: asyncio.Future[WorkerLost] = asyncio.get_running_loop().create_future()
-        return Connection(self._client, future, cast("Actor", host), lost)
+        return Connection(self._client, future, host, lost)
+
+    async def _able_workers(self) -> list[str]:
+        """Return the workers that have the plugin.
+
+        What a worker cannot unpickle ends it, even if it is others' too, so it is asked before; and
+        the scheduler likewise.
+        """
+        find = importlib.util.find_spec
+        await cast("Awaitable[None]", self._client.wait_for_workers(1))
+        found: dict[str, object] = {"the scheduler": None}
+        try:
+            await self._client.run_on_scheduler(find, Host.__module__)
+        except ImportError as error:
+            found["the scheduler"] = error
+        found |= await self._client.run(find, Host.__module__, on_error="return")
+        failed = [name for name, answer in found.items() if isinstance(answer, Exception)]
+        able = [name for name in found if name not in (*failed, "the scheduler")]
+        if "the scheduler" in failed or (failed and not able):
+            raise EngineError(
+                f"Of the dask cluster at {self._address}, {failed[0]} cannot import napari-ds2net; "
+                "install it there, in the same version as here."
+            )
+        return able
 
     def kill_worker(self) -> bool:
         """Leave the worker alone: others may use it."""
@@ -86,6 +117,10 @@ def _security(settings: EngineSettings) -> Security:
 
     if not (settings.scheduler_address or "").startswith("tls://"):
         return Security()
+    files = (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
+    absent = [str(file) for file in files if file is None or not Path(file).is_file()]
+    if absent:
+        raise FileNotFoundError(f"there is no file {absent[0]}")
     return Security(
         require_encryption=True,
         tls_ca_file=settings.tls_ca_file,

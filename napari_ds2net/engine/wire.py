@@ -21,11 +21,17 @@ class Parcel:
     """
 
     head: bytes
-    buffers: tuple[pickle.PickleBuffer | memoryview, ...] = ()
+    buffers: tuple[pickle.PickleBuffer | memoryview | bytearray, ...] = ()
 
     def __reduce_ex__(self, protocol: object) -> tuple[type[Parcel], tuple[object, ...]]:
-        """Hand the arrays' memory to whoever pickles the parcel, without a copy."""
-        return Parcel, (self.head, tuple(pickle.PickleBuffer(each) for each in self.buffers))
+        """Hand the arrays' memory to whoever pickles the parcel, uncopied from protocol 5 on.
+
+        Dask's scheduler speaks protocol 4, so what goes through it is copied.
+        """
+        buffers = (pickle.PickleBuffer(each) for each in self.buffers)
+        if isinstance(protocol, int) and protocol < 5:
+            return Parcel, (self.head, tuple(bytearray(each.raw()) for each in buffers))
+        return Parcel, (self.head, tuple(buffers))
 
     @property
     def nbytes(self) -> int:
