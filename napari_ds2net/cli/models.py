@@ -10,11 +10,12 @@ import typer
 
 from napari_ds2net.cli.console import complain, errors_in_words, note, say, table
 from napari_ds2net.errors import SettingsError
-from napari_ds2net.library import ModelEntry, ModelLibrary
+from napari_ds2net.library import ModelLibrary
+from napari_ds2net.library.describe import describe
 from napari_ds2net.network.card import Framing, Intensity, ModelCard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 app = typer.Typer(
     help="List, show, import, export and remove models.",
@@ -62,7 +63,7 @@ def show(
     if as_json:
         say(entry.card.to_json())
         return
-    for heading, text in _facts(entry):
+    for heading, text in describe(entry):
         if text:
             say(f"{heading + ':':<18} {text}")
 
@@ -141,68 +142,6 @@ def remove(
         typer.confirm(f"Delete {path}?", abort=True, err=True)
     library.remove(name)
     say(f"{name}: removed")
-
-
-def _facts(entry: ModelEntry) -> list[tuple[str, str]]:
-    """Return the lines of `show`; those without a text are left out."""
-    card = entry.card
-    height, width = card.input_size
-    return [
-        ("name", f"{entry.name} ({_origin(entry)})"),
-        ("file", f"{entry.path} ({entry.path.stat().st_size / 1e6:.1f} MB)"),
-        ("description", card.description),
-        ("classes", ", ".join(card.classes)),
-        ("framing", f"{card.framing.value}, {width}x{height} pixels"),
-        ("intensity", card.intensity.value),
-        ("threshold", f"{card.threshold:g}"),
-        ("touching objects", "separated" if card.split_touching else "kept together"),
-        ("smallest object", f"{card.smallest_object_px} px" if card.smallest_object_px else ""),
-        ("pixel size", f"{card.pixel_size_um:g} µm" if card.pixel_size_um else ""),
-        *[
-            ("trained on", f"{data.name}, {data.images} images ({data.terms})")
-            for data in card.training_data
-        ],
-        ("started from", card.parent or ""),
-        *[("scores", line) for line in _lines(card.scores)],
-        ("licence", card.licence),
-        ("made", " ".join([card.created, _flat(card.versions)]).strip()),
-    ]
-
-
-def _origin(entry: ModelEntry) -> str:
-    """Say whose the model is."""
-    if entry.bundled:
-        return "package"
-    return "yours" if entry.path.parent == ModelLibrary().root else "a file"
-
-
-def _lines(values: Mapping[str, object]) -> Iterator[str]:
-    """Write plain values in one line, and each table of values in one of its own."""
-    plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
-    if plain:
-        yield _flat(plain)
-    for key, value in values.items():
-        if isinstance(value, dict):
-            for line in _lines(value):
-                yield f"{key}: {line}"
-
-
-def _flat(values: Mapping[str, object]) -> str:
-    """Write values in one line: ``images 100, dice 0.912 [0.9, 0.92]``."""
-    return ", ".join(f"{key} {_text(value)}" for key, value in values.items())
-
-
-def _text(value: object) -> str:
-    """Write a value; three numbers are a mean with its interval."""
-    match value:
-        case [mean, low, high]:
-            return f"{_text(mean)} [{_text(low)}, {_text(high)}]"
-        case None:
-            return "-"
-        case float():
-            return f"{value:.4g}"
-        case _:
-            return str(value)
 
 
 def _class_names(text: str | None) -> tuple[str, ...] | None:
