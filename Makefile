@@ -4,8 +4,10 @@
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-# Debian and Ubuntu packages that the tests need beyond Python itself.
-TEST_SYSTEM_PACKAGES :=
+# Debian and Ubuntu packages that a napari window needs beyond Python itself, on a screen or without.
+WINDOW_SYSTEM_PACKAGES := xvfb libgl1 libegl1 libglx-mesa0 libgl1-mesa-dri libxkbcommon-x11-0 \
+	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 \
+	libxcb-xinerama0 libxcb-shape0 libdbus-1-3 libfontconfig1
 OUTPUT := sample-output
 
 .PHONY: run test lint bench clean
@@ -37,7 +39,7 @@ $(VENV)/run.stamp: pyproject.toml
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml
-	@scripts/install-system-packages $(TEST_SYSTEM_PACKAGES)
+	@scripts/install-system-packages $(WINDOW_SYSTEM_PACKAGES)
 	@scripts/make-venv $(VENV) $(PYTHON)
 	@echo "Installing napari-ds2net and its tests' needs into $(VENV) (the first time takes several minutes)."
 	$(BIN)/python -m pip install --editable '.[test,lint]'

@@ -1,0 +1,102 @@
+"""From the engine's threads to Qt's main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from qtpy.QtCore import QObject, Qt
+
+from napari_ds2net.engine import Engine, EngineState, Run
+from napari_ds2net.gui._qt import Signal
+
+
+class Follower(Protocol):
+    """Who is told, on the main thread, what becomes of a run."""
+
+    def run_event(self, number: int, event: object) -> None:
+        """Something happened on the way."""
+        ...
+
+    def run_finished(self, number: int, result: Any) -> None:
+        """Take the result."""
+        ...
+
+    def run_failed(self, number: int, error: Exception) -> None:
+        """Take the error, which says in words why it cannot be done."""
+        ...
+
+    def run_cancelled(self, number: int) -> None:
+        """Learn that it was given up on request."""
+        ...
+
+
+class EngineBridge(QObject):
+    """Hands jobs to an engine and brings its answers to the main thread.
+
+    Every run has a number of the bridge's own. Qt queues a signal that is emitted in another
+    thread, so that followers are called by the main thread's event loop, in order.
+    """
+
+    _event = Signal(object, int, object)
+    _finished = Signal(object, int, object)
+    _failed = Signal(object, int, object)
+    _cancelled = Signal(object, int)
+    state_changed = Signal(object)
+
+    def __init__(self, engine: Engine, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.engine = engine
+        self._last = 0
+        queued = Qt.ConnectionType.QueuedConnection
+        pairs: list[tuple[Any, Callable[..., None]]] = [
+            (self._event, self._on_event),
+            (self._finished, self._on_finished),
+            (self._failed, self._on_failed),
+            (self._cancelled, self._on_cancelled),
+        ]
+        for signal, slot in pairs:
+            signal.connect(slot, queued)
+        engine.add_listener(self._on_engine_state)
+
+    def use(self, engine: Engine) -> None:
+        """Hand jobs to another engine from now on."""
+        self.engine.remove_listener(self._on_engine_state)
+        self.engine = engine
+        engine.add_listener(self._on_engine_state)
+
+    def close(self) -> None:
+        """Stop listening to the engine."""
+        self.engine.remove_listener(self._on_engine_state)
+
+    def start(
+        self, follower: Follower, steps: Callable[..., Any], *args: object, **kwargs: object
+    ) -> tuple[int, Run]:
+        """Submit a job; return its number, under which `follower` hears of it, and the run."""
+        self._last += 1
+        number = self._last
+        run = self.engine.submit(
+            steps,
+            *args,
+            on_event=lambda event: self._event.emit(follower, number, event),
+            on_finished=lambda result: self._finished.emit(follower, number, result),
+            on_failed=lambda error: self._failed.emit(follower, number, error),
+            on_cancelled=lambda: self._cancelled.emit(follower, number),
+            **kwargs,
+        )
+        return number, run
+
+    def _on_engine_state(self, state: EngineState) -> None:
+        self.state_changed.emit(state)
+
+    def _on_event(self, follower: Follower, number: int, event: object) -> None:
+        follower.run_event(number, event)
+
+    def _on_finished(self, follower: Follower, number: int, result: object) -> None:
+        follower.run_finished(number, result)
+
+    def _on_failed(self, follower: Follower, number: int, error: Exception) -> None:
+        follower.run_failed(number, error)
+
+    def _on_cancelled(self, follower: Follower, number: int) -> None:
+        follower.run_cancelled(number)

@@ -1,0 +1,297 @@
+"""What the controller may ask of napari: images, results, the view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Image, Labels, Layer, Shapes
+from psygnal import Signal
+
+from napari_ds2net.core.review import UncertainPlace
+from napari_ds2net.errors import ImageError
+from napari_ds2net.gui._layers.source import (
+    ImageSource,
+    Region,
+    RegionKind,
+    is_result,
+)
+from napari_ds2net.gui._layers.target import MASK, ResultLayers
+from napari_ds2net.gui.results import MAPS, Frame
+
+_TURN = (MASK, "detail mask", "semantic mask", "uncertainty", "probability")
+"""The order in which review layers are shown in turn."""
+_LEAST_VIEW_PX = 48
+"""An uncertain place is shown with at least so many pixels around it."""
+
+
+class LayerAdapter:
+    """Speaks napari for the controllers.
+
+    Signals
+    -------
+    images_changed
+        Image layers came, went or were renamed.
+    image_removed
+        The layer that went.
+    frame_changed
+        The viewer moved along a stack.
+    mask_painted
+        A person changed the mask of these results.
+    active_image_changed
+        Another layer was selected.
+    """
+
+    images_changed = Signal()
+    image_removed = Signal(object)
+    frame_changed = Signal()
+    mask_painted = Signal(ResultLayers)
+    active_image_changed = Signal()
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self.viewer = viewer
+        self._results: dict[int, ResultLayers] = {}
+        self._painted_layers: set[int] = set()
+        self._before_comparing: dict[int, bool] = {}
+        viewer.layers.events.inserted.connect(self._on_layers_inserted)
+        viewer.layers.events.removed.connect(self._on_layers_removed)
+        viewer.layers.events.renamed.connect(self._on_layers_renamed)
+        viewer.dims.events.current_step.connect(self._on_dims_current_step)
+        viewer.layers.selection.events.active.connect(self._on_selection_active)
+
+    def disconnect(self) -> None:
+        """Stop following the viewer."""
+        events = self.viewer.layers.events
+        events.inserted.disconnect(self._on_layers_inserted)
+        events.removed.disconnect(self._on_layers_removed)
+        events.renamed.disconnect(self._on_layers_renamed)
+        self.viewer.dims.events.current_step.disconnect(self._on_dims_current_step)
+        self.viewer.layers.selection.events.active.disconnect(self._on_selection_active)
+
+    # ------------------------------------------------------------------ images
+
+    def images(self) -> list[Image]:
+        """Return the image layers that are no results, the topmost last."""
+        return [
+            layer
+            for layer in self.viewer.layers
+            if isinstance(layer, Image) and not is_result(layer)
+        ]
+
+    def active_image(self) -> Image | None:
+        """Return the image that is selected, or to which the selected result belongs."""
+        active = self.viewer.layers.selection.active
+        for image in self.images():
+            results = self._results.get(id(image))
+            if active is image or (results is not None and active in results.layers()):
+                return image
+        return None
+
+    def is_there(self, layer: Layer) -> bool:
+        """Tell whether a layer is still in the viewer."""
+        return layer in self.viewer.layers
+
+    def current_frame(self, source: ImageSource) -> Frame:
+        """Return the frame of an image that the viewer shows."""
+        return source.frame_at(tuple(float(at) for at in self.viewer.dims.point))
+
+    def show_frame(self, source: ImageSource, frame: Frame) -> None:
+        """Move the viewer to a frame of an image."""
+        leading = list(frame)
+        if source.channel_axis is not None:
+            leading.insert(source.channel_axis, 0)
+        centre = (*leading, *(n / 2 for n in source.plane_shape))
+        world = source.layer.data_to_world(centre)
+        offset = self.viewer.dims.ndim - source.layer.ndim
+        for axis in range(len(leading)):
+            if axis != source.channel_axis:
+                self.viewer.dims.set_point(axis + offset, float(world[axis]))
+
+    def region(self, source: ImageSource, kind: RegionKind) -> Region | None:
+        """Return the part of a frame to be segmented; None for all of it.
+
+        Raises
+        ------
+        ImageError
+            Nothing is in view, or nothing has been drawn.
+        """
+        if kind is RegionKind.WHOLE:
+            return None
+        if kind is RegionKind.VIEW:
+            if self.viewer.dims.ndisplay == 3:
+                raise ImageError(
+                    "The viewer shows the image in 3D, where there is no current view of a frame; "
+                    "switch to 2D or segment the whole image."
+                )
+            return source.view_region()
+        return source.drawn_region(self._shapes(source))
+
+    def _shapes(self, source: ImageSource) -> Shapes:
+        """Return the shapes layer that is selected, else the topmost one, else a new one."""
+        active = self.viewer.layers.selection.active
+        if isinstance(active, Shapes):
+            return active
+        drawn = [layer for layer in self.viewer.layers if isinstance(layer, Shapes)]
+        if drawn:
+            return drawn[-1]
+        layer = self.begin_region(source)
+        raise ImageError(
+            f"There is no drawn region yet. Draw a rectangle on the new layer {layer.name!r}, then "
+            "press Segment again."
+        )
+
+    def begin_region(self, source: ImageSource) -> Shapes:
+        """Add an empty shapes layer over the image, ready for a rectangle to be drawn."""
+        layer = Shapes(
+            ndim=2,
+            name=f"{source.layer.name} region",
+            edge_color="yellow",
+            face_color="transparent",
+            edge_width=2,
+            scale=np.asarray(source.layer.scale)[-2:],
+            translate=np.asarray(source.layer.translate)[-2:],
+        )
+        self.viewer.add_layer(layer)
+        layer.mode = "add_rectangle"
+        return layer
+
+    # ----------------------------------------------------------------- results
+
+    def results(self, source: ImageSource) -> ResultLayers:
+        """Return the results of an image, new ones where its shape or channels have changed."""
+        found = self._results.get(id(source.layer))
+        if found is None or found.source.full_shape != source.full_shape:
+            found = ResultLayers(self.viewer, source)
+            self._results[id(source.layer)] = found
+        found.source = source
+        return found
+
+    def existing_results(self, image: Image | None) -> ResultLayers | None:
+        """Return the results of an image layer if it has any."""
+        return None if image is None else self._results.get(id(image))
+
+    def make_layer(self, results: ResultLayers, name: str) -> None:
+        """Add one of the result layers; one at a time keeps the window responsive."""
+        results.make_layer(name)
+        mask = results.mask_layer
+        if name == MASK and mask is not None and id(mask) not in self._painted_layers:
+            self._painted_layers.add(id(mask))
+            mask.events.paint.connect(lambda: self._on_mask_paint(results))
+
+    def new_version(self, results: ResultLayers, frames: list[Frame]) -> str:
+        """Keep an edited mask and begin another; see `ResultLayers.start_new_version`."""
+        kept = results.start_new_version(frames)
+        mask = results.mask_layer
+        if mask is not None:
+            self._painted_layers.add(id(mask))
+            mask.events.paint.connect(lambda: self._on_mask_paint(results))
+        return kept
+
+    def hide_other_results(self, results: ResultLayers) -> None:
+        """Leave only this image and its results visible, so that ten images make no mess."""
+        own = {id(results.source.layer), *(id(layer) for layer in results.layers())}
+        for image in self.images():
+            other = self._results.get(id(image))
+            if id(image) in own or other is None:
+                continue
+            for layer in (image, *other.layers()):
+                layer.visible = False
+        results.source.layer.visible = True
+
+    def select_mask(self, results: ResultLayers) -> None:
+        """Select the mask, so that it can be corrected at once."""
+        if results.mask_layer is not None and self.is_there(results.mask_layer):
+            self.viewer.layers.selection.active = results.mask_layer
+
+    # -------------------------------------------------------------------- view
+
+    def compare(self, results: ResultLayers, side_by_side: bool) -> None:
+        """Show an image and all its results in a grid, or put them on each other again."""
+        if side_by_side:
+            shown = {id(layer) for layer in (results.source.layer, *results.layers())}
+            self._before_comparing = {id(layer): layer.visible for layer in self.viewer.layers}
+            for layer in self.viewer.layers:
+                layer.visible = id(layer) in shown
+            self.viewer.canvas.grid.stride = 1
+        else:
+            for layer in self.viewer.layers:
+                layer.visible = self._before_comparing.get(id(layer), layer.visible)
+        self.viewer.canvas.grid.enabled = side_by_side
+        self.viewer.reset_view()
+
+    @property
+    def is_comparing(self) -> bool:
+        """Whether the viewer shows its layers in a grid."""
+        return bool(self.viewer.canvas.grid.enabled)
+
+    def show_next_in_turn(self, results: ResultLayers) -> str:
+        """Show the next of the results over the image, alone; return what it is called."""
+        visible = [name for name in _TURN if self._layer(results, name) is not None]
+        shown = next((n for n in visible if getattr(self._layer(results, n), "visible", False)), "")
+        following = visible[(visible.index(shown) + 1) % len(visible)] if shown else MASK
+        self.show_only(results, following)
+        return following
+
+    def show_only(self, results: ResultLayers, name: str) -> None:
+        """Show the image with one of its results."""
+        for each in (*MAPS, MASK):
+            layer = self._layer(results, each)
+            if layer is not None:
+                layer.visible = each == name
+
+    def go_to(self, source: ImageSource, frame: Frame, place: UncertainPlace) -> None:
+        """Move frame and camera to a place of an image."""
+        if frame != self.current_frame(source):
+            self.show_frame(source, frame)
+        leading = list(frame)
+        if source.channel_axis is not None:
+            leading.insert(source.channel_axis, 0)
+        corners = [
+            np.asarray(source.layer.data_to_world((*leading, *position)), float)[-2:]
+            for position in _around(place)
+        ]
+        low, high = np.min(corners, axis=0), np.max(corners, axis=0)
+        camera = self.viewer.scene.camera
+        camera.center = (0.0, *((low + high) / 2))
+        height, width = self.viewer.canvas.size
+        camera.zoom = float(min(height / (high[0] - low[0]), width / (high[1] - low[1])))
+
+    @staticmethod
+    def _layer(results: ResultLayers, name: str) -> Image | Labels | None:
+        layer = results.mask_layer if name == MASK else results.map_layers.get(name)
+        return layer if layer is not None and layer in results.layers() else None
+
+    # ------------------------------------------------------------------ events
+
+    def _on_layers_inserted(self, event: Any) -> None:
+        if isinstance(event.value, Image) and not is_result(event.value):
+            self.images_changed.emit()
+
+    def _on_layers_removed(self, event: Any) -> None:
+        layer = event.value
+        if isinstance(layer, Image) and not is_result(layer):
+            self._results.pop(id(layer), None)
+            self.images_changed.emit()
+            self.image_removed.emit(layer)
+
+    def _on_layers_renamed(self, event: Any) -> None:
+        self.images_changed.emit()
+
+    def _on_dims_current_step(self) -> None:
+        self.frame_changed.emit()
+
+    def _on_selection_active(self) -> None:
+        self.active_image_changed.emit()
+
+    def _on_mask_paint(self, results: ResultLayers) -> None:
+        if not results.writing:
+            results.painted.add(self.current_frame(results.source))
+            self.mask_painted.emit(results)
+
+
+def _around(place: UncertainPlace) -> list[tuple[float, float]]:
+    """Return two corners of the square that is shown around a place, in pixels."""
+    half = max(_LEAST_VIEW_PX, *place.extent) * 1.5 / 2
+    y, x = place.centre
+    return [(y - half, x - half), (y + half, x + half)]

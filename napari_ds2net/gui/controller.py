@@ -1,0 +1,331 @@
+"""What "Segment with DS²Net" does: this decides, the panel shows, the adapter speaks napari."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+from qtpy.QtCore import QObject, QTimer
+
+from napari_ds2net.core.events import SteppedDown, TileDone
+from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.engine import EngineState, Run
+from napari_ds2net.engine.jobs import FrameDone, FrameStarted, SegmentDone, segment_frames
+from napari_ds2net.errors import DS2NetError, ImageError
+from napari_ds2net.gui import _messages
+from napari_ds2net.gui._bridge import EngineBridge
+from napari_ds2net.gui._layers import ImageSource, LayerAdapter, Region, RegionKind, ResultLayers
+from napari_ds2net.gui.image_choice import ImageChoice
+from napari_ds2net.gui.mask_follower import MaskFollower
+from napari_ds2net.gui.model_choice import ModelChoice
+from napari_ds2net.gui.model_list import ModelList
+from napari_ds2net.gui.panels.segment import SegmentPanel
+from napari_ds2net.gui.results import Frame
+from napari_ds2net.gui.reviewer import Reviewer
+from napari_ds2net.gui.summary import summarise, time_words
+
+_BYTES_PER_PIXEL = 17
+"""Four float32 maps and a mask."""
+
+
+@dataclass(slots=True)
+class _ActiveRun:
+    """A segmentation under way."""
+
+    number: int
+    run: Run
+    results: ResultLayers
+    frames: list[Frame]
+    region: Region | None
+    options: InferenceOptions
+    began: float = field(default_factory=time.monotonic)
+    finished: list[Frame] = field(default_factory=list[Frame])
+    done: SegmentDone | None = None
+
+
+class SegmentController(QObject):
+    """Connects the panel, the viewer's layers and the engine.
+
+    Parameters
+    ----------
+    panel, layers, bridge, models
+        What it connects. All are used on the main thread only.
+    """
+
+    def __init__(
+        self, panel: SegmentPanel, layers: LayerAdapter, bridge: EngineBridge, models: ModelList
+    ) -> None:
+        super().__init__(panel)
+        self.panel = panel
+        self.layers = layers
+        self.bridge = bridge
+        self._active: _ActiveRun | None = None
+        self._closed = False
+        self.model = ModelChoice(panel, bridge, models)
+        self.image = ImageChoice(panel, layers, lambda: not self.is_running)
+        self.follower = MaskFollower(layers, bridge, self._on_mask_made, self)
+        self.reviewer = Reviewer(panel, layers, self.image.results, self)
+        panel.run_requested.connect(self.run)
+        panel.cancel_requested.connect(self.cancel)
+        panel.mask_options_changed.connect(self._on_mask_options_changed)
+        self.image.changed.connect(self._on_image_changed)
+        layers.image_removed.connect(self._on_image_removed)
+        layers.frame_changed.connect(self._on_frame_changed)
+        self.image.refresh()
+
+    def close(self) -> None:
+        """Give up what is under way and stop following the viewer."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._active is not None:
+            self._active.run.cancel()
+            self._active = None
+        self.layers.disconnect()
+
+    # --------------------------------------------------------------------- run
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a segmentation is under way."""
+        return self._active is not None
+
+    def run(self) -> None:
+        """Segment the chosen image; what cannot be done is said in words."""
+        if self._active is not None:
+            return
+        try:
+            self._start()
+        except DS2NetError as error:
+            self.panel.set_status(_messages.complain(error))
+        except OSError as error:
+            words = f"There is no room for the results ({error.strerror}); segment a region."
+            self.panel.set_status(_messages.complain(ImageError(words)))
+
+    def cancel(self) -> None:
+        """Stop the run; frames that are finished stay."""
+        if self._active is not None:
+            self.panel.set_status("Cancelling…")
+            self._active.run.cancel()
+
+    def _start(self) -> None:
+        source = self.image.source()
+        model = self.model.name()
+        image = source.image_data()
+        region = self.layers.region(source, self.panel.region)
+        frames = source.frames() if self.panel.all_frames else [self.layers.current_frame(source)]
+        _check_memory(source, frames)
+        results = self.layers.results(source)
+        results.model = model
+        options = self.panel.options
+        number, run = self.bridge.start(
+            self,
+            segment_frames,
+            image,
+            frames,
+            model,
+            self.panel.device,
+            options,
+            None if region is None else region.place,
+        )
+        self._active = _ActiveRun(number, run, results, frames, region, options)
+        self.layers.hide_other_results(results)
+        self.panel.set_running(True)
+        self.panel.set_progress(0.0, self._waiting_words())
+        QTimer.singleShot(0, self._make_layers)
+
+    def _make_layers(self) -> None:
+        """Add the result layers while the worker computes, one per turn of the event loop."""
+        active = self._active
+        if active is None:
+            return
+        missing = active.results.missing()
+        if missing:
+            self.layers.make_layer(active.results, missing[0])
+            QTimer.singleShot(0, self._make_layers)
+        elif active.done is not None:
+            self._finish(active, active.done)
+
+    def _waiting_words(self) -> str:
+        state = self.bridge.engine.state
+        return "Segmenting…" if state is EngineState.READY else "Waiting for the engine to start…"
+
+    # ------------------------------------------------------------ run's answers
+
+    def run_event(self, number: int, event: object) -> None:
+        """Follow the run: progress, limits, finished frames."""
+        active = self._active
+        if active is None or active.number != number:
+            return
+        if isinstance(event, SteppedDown):
+            _messages.warn(event.reason)
+        elif isinstance(event, FrameDone):
+            self._on_frame_done(active, event)
+        elif isinstance(event, TileDone):
+            share = (len(active.finished) + event.done / event.total) / len(active.frames)
+            self._show_progress(active, share, f"Tile {event.done} of {event.total}")
+        elif isinstance(event, FrameStarted):
+            share = len(active.finished) / len(active.frames)
+            self._show_progress(active, share, "Segmenting…")
+
+    def run_finished(self, number: int, result: Any) -> None:
+        """Say what was done."""
+        active = self._active
+        if active is None or active.number != number or not isinstance(result, SegmentDone):
+            return
+        active.done = result
+        if not active.results.missing():  # otherwise when the last layer is made
+            self._finish(active, result)
+
+    def _finish(self, active: _ActiveRun, result: SegmentDone) -> None:
+        self._end(active)
+        frames = f"{len(active.finished)} frames in " if len(active.finished) > 1 else ""
+        seconds = time.monotonic() - active.began
+        self.panel.set_status(f"Done: {frames}{time_words(seconds)}, on {result.device}.")
+        self.layers.select_mask(active.results)
+        if self.panel.options.postprocessing(self.model.card) != self._made_with(active):
+            self._on_mask_options_changed()
+
+    def run_failed(self, number: int, error: Exception) -> None:
+        """Say what happened; what was finished stays."""
+        active = self._active
+        if active is not None and active.number == number:
+            self._end(active)
+            self.panel.set_status(_messages.complain(error))
+
+    def run_cancelled(self, number: int) -> None:
+        """Say how far it came."""
+        active = self._active
+        if active is not None and active.number == number:
+            self._end(active)
+            done, total = len(active.finished), len(active.frames)
+            kept = f"; {done} of {total} frames are finished and kept" if total > 1 else ""
+            self.panel.set_status(f"Cancelled{kept}.")
+
+    def _on_frame_done(self, active: _ActiveRun, event: FrameDone) -> None:
+        results, frame = active.results, event.frame
+        if not active.finished:
+            edited = [f for f in active.frames if results.may_be_edited(f)]
+        else:
+            edited = [frame] if results.is_edited(frame) else []
+        if edited:
+            rest = [f for f in active.frames if f not in active.finished]
+            kept = self.layers.new_version(results, rest)
+            _messages.tell(f"Your edited mask is kept as {kept!r}; the new one is a new layer.")
+        results.write(frame, event.prediction, event.prediction.mask, active.region)
+        active.finished.append(frame)
+        post = active.options.postprocessing(self.model.card)
+        self.follower.note(results, frame, post)
+        if active.region is not None:
+            self.follower.remake(results, frame, post)
+        self.reviewer.results_changed(results, frame)
+        self.panel.set_results(True)
+        self._summarise(results, frame)
+        share = len(active.finished) / len(active.frames)
+        self._show_progress(active, share, "Segmenting…")
+
+    def _end(self, active: _ActiveRun) -> None:
+        """Come back to rest; layers that were made for a run without result go."""
+        self._active = None
+        self.panel.set_running(False)
+        if not active.results.results.done:
+            active.results.remove_layers()
+        if self._closed:
+            return
+        self.panel.set_results(bool(active.results.results.done))
+
+    def _show_progress(self, active: _ActiveRun, share: float, what: str) -> None:
+        """Show share, frame and time left."""
+        elapsed = time.monotonic() - active.began
+        total = len(active.frames)
+        frame = f"Frame {min(len(active.finished) + 1, total)} of {total}. " if total > 1 else ""
+        left = ""
+        if 0.02 < share < 1 and elapsed > 1:
+            left = f", {time_words(round(elapsed * (1 - share) / share) + 0.0)} left"
+        self.panel.set_progress(share, f"{frame}{what}{left}")
+
+    # ------------------------------------------------------------- the choices
+
+    def owns(self, layer: object) -> bool:
+        """Tell whether a layer is an image with results in this viewer, or one of its results."""
+        results = self.image.results()
+        return results is not None and (layer is results.source.layer or layer in results.layers())
+
+    def _on_image_changed(self) -> None:
+        if not self.is_running:
+            self.model.prefer(self.image.suited_model)
+        results = self.image.results()
+        done = results is not None and bool(results.results.done)
+        self.panel.set_results(done)
+        if results is not None and done:
+            self._summarise(results, self.layers.current_frame(results.source))
+
+    def _on_image_removed(self, layer: object) -> None:
+        active = self._active
+        if active is not None and active.results.source.layer is layer:
+            active.run.cancel()
+            active.results.remove_layers()
+            self.panel.set_status("The image was closed, so its segmentation was given up.")
+
+    # ---------------------------------------------------------------- the mask
+
+    def _on_mask_options_changed(self) -> None:
+        results = self.image.results()
+        if results is None or not results.results.done or self._active is not None:
+            return
+        try:
+            options = self.panel.options.postprocessing(self.model.card)
+            frame = self.layers.current_frame(results.source)
+            self.follower.update(results, frame, options)
+        except DS2NetError as error:
+            self.panel.set_status(_messages.complain(error))
+
+    def _made_with(self, active: _ActiveRun) -> object:
+        return self.follower.options_of(active.results, active.finished[-1])
+
+    def _on_mask_made(self, results: ResultLayers, frame: Frame) -> None:
+        if results is self.image.results() and frame == self.layers.current_frame(results.source):
+            self._summarise(results, frame)
+
+    def _on_frame_changed(self) -> None:
+        results = self.image.results()
+        if results is not None:
+            self._summarise(results, self.layers.current_frame(results.source))
+
+    def _summarise(self, results: ResultLayers, frame: Frame) -> None:
+        """Say what the frame in view holds."""
+        if frame not in results.results.done:
+            self.panel.set_summary("This frame is not segmented yet.")
+            return
+        made = self.follower.options_of(results, frame)
+        layer = results.source.layer
+        summary = summarise(
+            results.mask(frame),
+            float(results.results.maps["uncertainty"][frame].mean(dtype="float64")),
+            (abs(float(layer.scale[-2])), abs(float(layer.scale[-1]))),
+            results.source.unit,
+            numbered=bool(getattr(made, "split_touching", False)),
+        )
+        self.panel.set_summary(f"{summary}.")
+
+
+def _check_memory(source: ImageSource, frames: Sequence[Frame]) -> None:
+    """Refuse what would not fit into memory, before anything is lost.
+
+    Raises
+    ------
+    ImageError
+        The results of one frame are larger than the memory that is free.
+    """
+    height, width = source.plane_shape
+    needed = height * width * _BYTES_PER_PIXEL * 3
+    free = psutil.virtual_memory().available
+    if frames and needed > free:
+        raise ImageError(
+            f"A frame of {height} x {width} pixels needs about {needed / 2**30:.0f} GiB to be "
+            f"segmented, and {free / 2**30:.0f} GiB are free; choose '{RegionKind.VIEW}' or "
+            f"'{RegionKind.DRAWN}'."
+        )

@@ -1,0 +1,64 @@
+"""The models that a panel offers, and what is said of each."""
+
+from __future__ import annotations
+
+from psygnal import Signal
+
+from napari_ds2net.library import ModelEntry, ModelLibrary
+from napari_ds2net.network.card import ModelCard
+
+
+class ModelList:
+    """The library's models, read again on request.
+
+    Signals
+    -------
+    changed
+        Models came or went.
+    """
+
+    changed = Signal()
+
+    def __init__(self, library: ModelLibrary | None = None) -> None:
+        self.library = library or ModelLibrary()
+        self._entries: dict[str, ModelEntry] = {}
+        self._read()
+
+    def refresh(self) -> None:
+        """Read the library again, and tell whoever shows it."""
+        self._read()
+        self.changed.emit()
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names, bundled models first."""
+        return tuple(self._entries)
+
+    def default(self) -> str:
+        """Return the model that is chosen at first, empty where there is none."""
+        return next(iter(self._entries), "")
+
+    def choices(self) -> list[tuple[str, str]]:
+        """Return what a list shows, and the name behind it."""
+        return [
+            (name if entry.bundled else f"{name} (yours)", name)
+            for name, entry in self._entries.items()
+        ]
+
+    def card(self, name: str) -> ModelCard:
+        """Return a model's card, a plain one where the model is unknown."""
+        entry = self._entries.get(name)
+        return entry.card if entry is not None else ModelCard(name=name or "none")
+
+    def tip(self, name: str) -> str:
+        """Say in a few lines what a model is."""
+        card = self.card(name)
+        lines = [card.description, f"Finds: {', '.join(card.classes)}"]
+        if card.training_data:
+            data = ", ".join(f"{d.name} ({d.images} images)" for d in card.training_data)
+            lines.append(f"Learned from: {data}")
+        if card.parent:
+            lines.append(f"Started from: {card.parent}")
+        return "\n".join(line for line in lines if line)
+
+    def _read(self) -> None:
+        self._entries = {entry.name: entry for entry in self.library.list()}

@@ -1,0 +1,185 @@
+"""Small parts that the panels are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from magicgui.widgets import ComboBox
+from magicgui.widgets.bases import Widget
+from qtpy.QtCore import QRect, Qt
+from qtpy.QtGui import QPainter, QPaintEvent
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+MARGIN = 6
+"""Pixels around and between the parts of a panel."""
+_LABEL_WIDTH = 92
+_LINE_HEIGHT = 4
+
+
+class ChoiceBox(ComboBox):
+    """A combo box whose choices are given anew, kept when it finds its place in a window.
+
+    Parameters
+    ----------
+    name
+        Name of the Qt widget.
+    label, tooltip
+        As everywhere in magicgui.
+    choices
+        What is shown, and the value behind it.
+    """
+
+    def __init__(
+        self, name: str, label: str, tooltip: str, choices: Sequence[tuple[str, object]] = ()
+    ) -> None:
+        self._offered = list(choices)
+        super().__init__(label=label, tooltip=tooltip, choices=self._current)
+        self.native.setObjectName(name)
+
+    def _current(self, _: object) -> list[tuple[str, Any]]:
+        return self._offered
+
+    def offer(self, choices: Sequence[tuple[str, object]], chosen: object | None) -> None:
+        """Replace the choices and choose one, or leave the first where it is not among them."""
+        self._offered = list(choices)
+        self.reset_choices()
+        if any(value is chosen or value == chosen for _, value in choices):
+            self.value = chosen
+
+
+def named(widget: Widget, name: str) -> Widget:
+    """Give the Qt widget of a magicgui widget the name by which others find it."""
+    widget.native.setObjectName(name)
+    return widget
+
+
+class Form(QWidget):
+    """Labelled fields below each other, their labels and their left edges aligned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layout = QFormLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(MARGIN)
+        self._layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self._fields: dict[int, tuple[QLabel, QWidget]] = {}
+
+    def add(self, widget: Widget, *beside: QWidget) -> None:
+        """Append a magicgui widget with its label, and small widgets beside it."""
+        label = QLabel(widget.label)
+        label.setToolTip(widget.tooltip or "")
+        label.setMinimumWidth(_LABEL_WIDTH)
+        widget.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        field = widget.native if not beside else row(widget.native, *beside)
+        self._layout.addRow(label, field)
+        self._fields[id(widget)] = (label, field)
+
+    def show_field(self, widget: Widget, visible: bool) -> None:
+        """Show or hide a field with its label."""
+        for part in self._fields[id(widget)]:
+            part.setVisible(visible)
+
+
+def button(text: str, name: str, tip: str, *, checkable: bool = False) -> QPushButton:
+    """Make a push button with a name and a tool tip."""
+    made = QPushButton(text)
+    made.setObjectName(name)
+    made.setToolTip(tip)
+    made.setCheckable(checkable)
+    return made
+
+
+def row(*widgets: QWidget) -> QWidget:
+    """Put widgets side by side."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(MARGIN)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return holder
+
+
+def heading(text: str) -> QLabel:
+    """Make the title of a part of a panel."""
+    label = QLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    label.setContentsMargins(0, MARGIN, 0, 0)
+    return label
+
+
+def note(name: str, text: str = "") -> QLabel:
+    """Make a label for a sentence, which wraps and can be copied."""
+    label = QLabel(text)
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(label.textInteractionFlags().TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+class ProgressLine(QWidget):
+    """A thin bar that fills.
+
+    Qt's own progress bar paints at once whenever it is told something, and with it the whole
+    window, which may take longer than a window should be blocked; this one waits its turn.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setFixedHeight(_LINE_HEIGHT)
+        self.share = 0.0
+
+    def set_share(self, share: float) -> None:
+        """Show a share in [0, 1]."""
+        if share != self.share:
+            self.share = share
+            self.update()
+
+    def paintEvent(self, a0: QPaintEvent | None) -> None:
+        """Fill the line as far as the work is done."""
+        painter = QPainter(self)
+        palette = self.palette()
+        painter.fillRect(self.rect(), palette.mid())
+        filled = QRect(0, 0, round(self.width() * self.share), self.height())
+        painter.fillRect(filled, palette.highlight())
+        painter.end()
+
+
+class ScrollingPanel(QScrollArea):
+    """A column of widgets that scrolls where the window is too low for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setMinimumWidth(310)
+        self._content = QWidget()
+        self._column = QVBoxLayout(self._content)
+        self._column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        self._column.setSpacing(MARGIN)
+        self.setWidget(self._content)
+
+    def add(self, *widgets: QWidget) -> None:
+        """Append widgets to the column."""
+        for widget in widgets:
+            self._column.addWidget(widget)
+
+    def finish(self) -> None:
+        """Push everything to the top."""
+        self._column.addStretch(1)

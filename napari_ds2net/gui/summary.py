@@ -1,0 +1,105 @@
+"""What is said of a segmented frame in a line. Plain values: no Qt, no napari."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ds2net.core.components import find_regions
+
+_SYMBOLS = {
+    "nanometer": "nm",
+    "micrometer": "µm",
+    "micron": "µm",
+    "millimeter": "mm",
+    "centimeter": "cm",
+    "meter": "m",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameSummary:
+    """What a frame holds.
+
+    Attributes
+    ----------
+    objects
+        Connected regions, or numbered objects where they were split.
+    share
+        Part of the frame's pixels in the mask, in [0, 1].
+    area_px
+        Pixels in the mask.
+    pixel_area
+        Area of a pixel in `unit` squared; None where nothing is known.
+    unit
+        Of length, as napari spells it.
+    mean_uncertainty
+        Over all pixels, in [0, 1].
+    """
+
+    objects: int
+    share: float
+    area_px: int
+    pixel_area: float | None
+    unit: str
+    mean_uncertainty: float
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        objects = "1 object" if self.objects == 1 else f"{self.objects} objects"
+        area = f"{self.share:.1%} of the image"
+        if self.pixel_area is not None:
+            symbol = _SYMBOLS.get(self.unit, self.unit)
+            area += f" ({self.area_px * self.pixel_area:.4g} {symbol}²)"
+        return f"{objects}, {area}, mean uncertainty {self.mean_uncertainty:.3f}"
+
+
+def summarise(
+    mask: NDArray[Any],
+    mean_uncertainty: float,
+    pixel_size: tuple[float, float],
+    unit: str,
+    *,
+    numbered: bool,
+) -> FrameSummary:
+    """Measure a mask.
+
+    Parameters
+    ----------
+    mask
+        Unsigned integers (Y, X), 0 for background.
+    mean_uncertainty
+        Of the frame, in [0, 1].
+    pixel_size
+        (height, width) of a pixel in `unit`.
+    unit
+        ``"pixel"`` where nothing is known.
+    numbered
+        Whether every object has a number of its own.
+    """
+    inside = mask > 0
+    area = int(np.count_nonzero(inside))
+    if numbered:
+        objects = int(np.count_nonzero(np.bincount(mask.ravel())[1:]))
+    else:
+        objects = len(find_regions(inside).sizes)
+    known = unit not in ("pixel", "")
+    return FrameSummary(
+        objects=objects,
+        share=area / max(1, mask.size),
+        area_px=area,
+        pixel_area=pixel_size[0] * pixel_size[1] if known else None,
+        unit=unit,
+        mean_uncertainty=mean_uncertainty,
+    )
+
+
+def time_words(seconds: float) -> str:
+    """Say a duration: "0.42 s", "3 min 20 s"."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,56 @@
+"""A viewer in a real window, the panel docked in it, and an engine that computes in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import napari
+import pytest
+
+from napari_ds2net.gui import _messages, session
+from napari_ds2net.gui.widgets import SegmentWidget
+from tests.gui.stand_in import ThreadEngine
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadEngine]:
+    stand_in = ThreadEngine()
+    monkeypatch.setattr(session, "shared_engine", lambda: stand_in)
+    yield stand_in
+    stand_in.close()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was shown to the user, in order."""
+    said: list[str] = []
+    for name in ("show_info", "show_warning", "show_error"):
+        monkeypatch.setattr(_messages, name, said.append)
+    return said
+
+
+@pytest.fixture(scope="session")
+def window(qapp: object) -> Iterator[napari.Viewer]:
+    """One window for all tests: opening one takes seconds."""
+    viewer = napari.Viewer(show=True)
+    yield viewer
+    viewer.close()
+
+
+@pytest.fixture
+def viewer(window: napari.Viewer) -> Iterator[napari.Viewer]:
+    yield window
+    window.layers.clear()
+    window.canvas.grid.enabled = False
+    window.dims.ndisplay = 2
+
+
+@pytest.fixture
+def panel(viewer: napari.Viewer, engine: ThreadEngine, told: list[str]) -> Iterator[SegmentWidget]:
+    viewer.layers.clear()
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
+    assert isinstance(widget, SegmentWidget)
+    yield widget
+    widget.controller.close()
+    viewer.window.remove_dock_widget(dock)
+    session.forget_sessions()
