@@ -11,8 +11,10 @@ from scipy import ndimage
 
 LEAST_UNCERTAINTY = 0.5
 """Uncertainty from which a pixel belongs to an uncertain place: a probability of 0.25 to 0.75."""
+_LEAST_OF_ALL = 0.1
+"""Below it a network counts as sure."""
 _LONGEST_EDGE_PX = 512
-"""Larger maps are reduced by block means before places are sought."""
+"""Larger maps are reduced by block maxima, which keep thin outlines, before places are sought."""
 _REACH_PX = 2
 """Places nearer than twice this, in pixels of the reduced map, are one."""
 
@@ -46,7 +48,8 @@ def uncertain_places(
     uncertainty
         float32 in [0, 1], shape (Y, X); see `Prediction.uncertainty`.
     least
-        Uncertainty in (0, 1] from which a pixel counts.
+        Uncertainty in (0, 1] from which a pixel counts; where no pixel reaches it, half of the
+        highest value there is, if that is not next to nothing.
     most
         No more places than this.
 
@@ -55,7 +58,7 @@ def uncertain_places(
     The places, the heaviest first; empty where the network was sure everywhere.
     """
     reduced, factor = _reduced(uncertainty)
-    unsure = reduced >= least
+    unsure = reduced >= min(least, max(_LEAST_OF_ALL, float(reduced.max(initial=0)) / 2))
     near = ndimage.binary_dilation(unsure, iterations=_REACH_PX) if unsure.any() else unsure
     labels, count = cast("tuple[NDArray[Any], int]", ndimage.label(near, np.ones((3, 3), bool)))
     if not count:
@@ -79,11 +82,11 @@ def _place(
 
 
 def _reduced(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
-    """Return block means with at most `_LONGEST_EDGE_PX` along an edge, and the block's edge."""
+    """Return block maxima with at most `_LONGEST_EDGE_PX` along an edge, and the block's edge."""
     factor = -(-max(values.shape) // _LONGEST_EDGE_PX)
     if factor <= 1:
         return values, 1
     below, right = (-length % factor for length in values.shape)
     padded = np.pad(values, ((0, below), (0, right)), mode="edge")
     blocks = padded.reshape(padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)
-    return blocks.mean(axis=(1, 3), dtype=np.float32), factor
+    return blocks.max(axis=(1, 3)), factor

@@ -7,15 +7,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ds2net.core.phantoms import PAINTERS
+from napari_ds2net.core.phantoms import PAINTERS, Phantom
 
 # napari's own form of a layer: data, keyword arguments of the layer, kind of layer.
 LayerData = tuple[NDArray[np.generic], dict[str, Any], Literal["image", "labels"]]
 
 
 def _layers(name: str) -> list[LayerData]:
-    """Draw the phantom called `name` and lay its true mask over it."""
+    """Draw the phantom called `name`, lay its true mask over it, and say what it shows."""
     phantom = PAINTERS[name](0)
+    _explain(phantom)
     title = name.replace("-", " ")
     about = {"description": phantom.description, "model": phantom.model}
     image: dict[str, Any] = {"name": title, "rgb": phantom.image.ndim == 3, "metadata": about}
@@ -24,6 +25,13 @@ def _layers(name: str) -> list[LayerData]:
         # The whole range of the type: contrast as the networks see it.
         image["contrast_limits"] = (0, 255)
     return [(phantom.image, image, "image"), (phantom.mask, mask, "labels")]
+
+
+def _explain(phantom: Phantom) -> None:
+    """Tell the user, in napari's way, what was drawn and which model is for it."""
+    from napari.utils.notifications import show_info  # napari is there when it asks for samples
+
+    show_info(f"{phantom.description} The model for it: {phantom.model}.")
 
 
 def polyp() -> list[LayerData]:
