@@ -1,4 +1,5 @@
-# make run, make test, make lint, make bench, make clean. Everything is installed into .venv.
+# make run, make samples, make test, make lint, make bench, make screenshots, make clean.
+# Everything is installed into .venv.
 
 # make PYTHON=/path/to/python uses that one.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
@@ -10,10 +11,18 @@ WINDOW_SYSTEM_PACKAGES := xvfb libgl1 libegl1 libglx-mesa0 libgl1-mesa-dri libxk
 	libxcb-xinerama0 libxcb-shape0 libdbus-1-3 libfontconfig1
 OUTPUT := sample-output
 
-.PHONY: run test lint bench clean
+.PHONY: run samples test lint bench screenshots clean
 
+# napari with a sample image and the panel; without a screen, a picture of the window in $(OUTPUT).
 run: $(VENV)/run.stamp
+	@$(BIN)/python -m scripts.open_napari
+
+samples: $(VENV)/run.stamp
 	$(BIN)/python -m scripts.sample_output $(OUTPUT)
+
+# The pictures of the README and the docs.
+screenshots: $(VENV)/run.stamp
+	$(BIN)/python -m scripts.screenshots docs/images
 
 # The tests run even when the linters complain, so that one run shows everything.
 test: $(VENV)/test.stamp
@@ -33,9 +42,10 @@ clean:
 
 # The stamps are renewed when pyproject.toml changes; until then both commands start at once.
 $(VENV)/run.stamp: pyproject.toml
+	@scripts/install-system-packages $(WINDOW_SYSTEM_PACKAGES)
 	@scripts/make-venv $(VENV) $(PYTHON)
 	@echo "Installing napari-ds2net into $(VENV) (the first time takes several minutes)."
-	$(BIN)/python -m pip install --editable .
+	$(BIN)/python -m pip install --editable '.[napari]'
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml
