@@ -11,6 +11,7 @@ from napari_ds2net.cli.console import say
 from napari_ds2net.cli.doctor import doctor
 from napari_ds2net.cli.evaluate import evaluate
 from napari_ds2net.cli.finetune import finetune
+from napari_ds2net.cli.rank import rank
 from napari_ds2net.cli.segment import segment
 from napari_ds2net.cli.train import train
 
@@ -25,6 +26,7 @@ app.command()(segment)
 app.command()(train)
 app.command()(evaluate)
 app.command()(finetune)
+app.command()(rank)
 app.add_typer(models.app, name="models")
 app.command()(doctor)
 

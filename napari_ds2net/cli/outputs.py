@@ -56,7 +56,9 @@ def parse_save(texts: Sequence[str]) -> tuple[Save, ...]:
     return tuple(what for what in Save if what in words)
 
 
-def find_images(inputs: Iterable[Path], suffixes: Sequence[str], output: Path) -> list[Path]:
+def find_images(
+    inputs: Iterable[Path], suffixes: Sequence[str], output: Path | None = None
+) -> list[Path]:
     """Return the images that `inputs` name, each once, in their order.
 
     A file is taken as it is; of a folder, the files with one of `suffixes`, by name, without those
@@ -73,7 +75,7 @@ def find_images(inputs: Iterable[Path], suffixes: Sequence[str], output: Path) -
             found.setdefault(given)
             continue
         images = [path for path in sorted(given.iterdir()) if _is_image(path, suffixes)]
-        if _same_folder(given, output):
+        if output is not None and _same_folder(given, output):
             images = _without_results(images)
         if not images:
             raise ImageError(

@@ -134,7 +134,7 @@ def read_unlabelled(
             image = read_image(path)
             if content_hash(image) not in known:
                 blank = np.zeros(image.shape[:2], np.uint8)
-                found.append(_framed(image, blank, blank.astype(np.bool_), card))
+                found.append(framed(image, blank, blank.astype(np.bool_), card))
     return found
 
 
@@ -192,7 +192,7 @@ def _corrected(
         name=name,
         content_hash=content_hash(image),
         labels_hash=content_hash(labels),
-        planes=_framed(image, labels, reviewed, card),
+        planes=framed(image, labels, reviewed, card),
         read=read,
     )
 
@@ -204,7 +204,7 @@ def masks_of(labels: NDArray[Any], card: ModelCard) -> NDArray[np.bool_]:
     return np.stack([labels == number + 1 for number in range(len(card.classes))])
 
 
-def _framed(
+def framed(
     image: NDArray[Any], labels: NDArray[Any], reviewed: NDArray[np.bool_], card: ModelCard
 ) -> NDArray[np.uint8]:
     """Return red, green, blue, masks and reviewed region as the network will see them."""

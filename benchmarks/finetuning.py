@@ -1,0 +1,207 @@
+r"""What fine-tuning gains on hospitals that a network has never seen, and what it forgets.
+
+    python -m benchmarks.finetuning --data POLYPGEN/train --model polyp --corrections 8 \\
+        --hospitals C2,C5 --seeds 0,1 [--mode full] [--order queue] [--other KVASIR/train]
+        [--set learning_rate=0.003] [--json FILE]
+
+For every hospital and seed some images stand for corrected ones: at random, or the most uncertain
+first, as the queue asks for them. All but those like them are the rest, on which Dice is measured
+before and after, at the network's size. Each line shows Dice for every share of the learned weights
+in the mixture, and for the share that cross-validation on the corrections chooses (``--choose``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.hospitals import Hospital, Subject, read_hospital
+from ds2net_training.finetuning.choice import choose_share, dice_of
+from ds2net_training.finetuning.division import make_folds
+from ds2net_training.finetuning.learner import Learner
+from ds2net_training.finetuning.settings import FineTuneSettings
+from ds2net_training.finetuning.sources import CacheLimits, FreshViews, Source, cache_views
+from ds2net_training.finetuning.views import ViewMaker
+from napari_ds2net.core.device import choose_plan
+
+_NO_LIMIT = 1e12
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One fine-tuning: Dice of the rest, and of other images, by the share of learned weights."""
+
+    hospital: str
+    seed: int
+    corrections: int
+    rest: int
+    shares: tuple[float, ...]
+    dice: tuple[float, ...]
+    other: tuple[float, ...]
+    chosen: float | None
+    cpu_seconds: float
+
+    def line(self) -> str:
+        """Return the trial as a line of a table; share 0 is the network before."""
+        gains = " ".join(
+            f"{share:g}: {dice - self.dice[0]:+.3f}"
+            for share, dice in zip(self.shares[1:], self.dice[1:], strict=True)
+        )
+        kept = " ".join(f"{value - self.other[0]:+.3f}" for value in self.other[1:])
+        return (
+            f"{self.hospital} seed {self.seed}, {self.corrections} of {self.rest} others: "
+            f"{self.dice[0]:.3f}, {gains}{'; elsewhere ' + kept if kept else ''}"
+            f"{f'; chosen {self.chosen:g}' if self.chosen is not None else ''}; "
+            f"{self.cpu_seconds:.0f} s CPU"
+        )
+
+
+class Bench:
+    """A network, a hospital's images and settings."""
+
+    def __init__(self, subject: Subject, settings: FineTuneSettings, *, choose: bool) -> None:
+        self.subject = subject
+        self.settings = settings
+        self.choose = choose
+        self.plan = choose_plan("cpu")
+
+    def trial(
+        self, hospital: Hospital, seed: int, count: int, order: str, other: Hospital | None
+    ) -> Trial:
+        """Fine-tune on some images and look at the rest."""
+        settings = dataclasses.replace(self.settings, seed=seed)
+        picked, rest = hospital.pick(count, seed, order)
+        planes = [hospital.planes[at] for at in picked]
+        began = time.process_time()
+        maker = ViewMaker(self.subject.card, seed)
+        network = self.subject.network()
+        source: Source = (
+            FreshViews(planes, maker, torch.device("cpu"))
+            if settings.mode == "full"
+            else _finished(
+                cache_views(
+                    planes, network, maker, self.plan,
+                    CacheLimits(settings.views, _NO_LIMIT, _NO_LIMIT),
+                )
+            )
+        )  # fmt: skip
+        learner = Learner(network, settings)
+        groups = [hospital.groups[at] for at in picked]
+        chosen = self._chosen(learner, source, groups) if self.choose else None
+        _learn(learner, source, range(len(picked)), settings.steps)
+        seconds = time.process_time() - began
+        shares = (0.0, *settings.mixing)
+        dice, elsewhere = [], []
+        for share in shares:
+            learner.load(learner.mixed(share))
+            dice.append(hospital.dice(network, rest))
+            if other is not None:
+                elsewhere.append(other.dice(network, range(len(other.planes))))
+        return Trial(
+            hospital=hospital.name,
+            seed=seed,
+            corrections=len(picked),
+            rest=len(rest),
+            shares=shares,
+            dice=tuple(dice),
+            other=tuple(elsewhere),
+            chosen=chosen,
+            cpu_seconds=seconds,
+        )
+
+    def _chosen(self, learner: Learner, source: Source, groups: Sequence[int]) -> float:
+        """Return the share that cross-validation on the corrections chooses."""
+        tables: list[NDArray[np.float64]] = []
+        for number, fold in enumerate(make_folds(range(len(groups)), groups), start=1):
+            learner.restart(number)
+            _learn(learner, source, fold.training, self.settings.steps)
+            rows = []
+            for share in self.settings.mixing:
+                learner.load(learner.mixed(share))
+                rows.append(dice_of(source.examine(learner.network, fold.hold_out)))
+            tables.append(np.stack(rows))
+        learner.restart(0)
+        return choose_share(tables, self.settings.mixing)
+
+
+def _learn(learner: Learner, source: Source, members: Sequence[int], steps: int) -> None:
+    for step in range(steps):
+        learner.step(source, members, step / steps)
+
+
+def _finished(steps: Any) -> Any:
+    """Return the result of a generator."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+
+
+def main() -> None:
+    """Run the trials and print them and their means."""
+    options = _parser().parse_args()
+    subject = Subject.load(options.model)
+    settings = _settings(options)
+    bench = Bench(subject, settings, choose=options.choose)
+    other = read_hospital(subject, options.other, "", options.most) if options.other else None
+    print(f"{subject.card.name}, {settings}")
+    trials: list[Trial] = []
+    for trial in _trials(bench, options, other):
+        trials.append(trial)
+        print(trial.line(), flush=True)
+    gains = np.asarray([[d - t.dice[0] for d in t.dice] for t in trials])
+    print("mean gain", " ".join(f"{s:g}: {g:+.4f}" for s, g in zip(
+        trials[0].shares, gains.mean(axis=0), strict=True)))  # fmt: skip
+    if options.json is not None:
+        text = json.dumps([dataclasses.asdict(trial) for trial in trials], indent=1)
+        options.json.write_text(text, encoding="utf-8")
+
+
+def _trials(bench: Bench, options: argparse.Namespace, other: Hospital | None) -> Iterator[Trial]:
+    for name in options.hospitals.split(","):
+        hospital = read_hospital(bench.subject, options.data, name, options.most)
+        for seed in options.seeds.split(","):
+            yield bench.trial(hospital, int(seed), options.corrections, options.order, other)
+
+
+def _settings(options: argparse.Namespace) -> FineTuneSettings:
+    changes: dict[str, Any] = {"mode": options.mode}
+    for entry in options.set or ():
+        key, _, value = entry.partition("=")
+        changes[key] = (
+            json.loads(value)
+            if not value.startswith("(")
+            else tuple(json.loads(f"[{value[1:-1]}]"))
+        )
+    return FineTuneSettings(**changes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--data", type=Path, required=True, help="PolypGen's images and masks")
+    parser.add_argument("--model", default="polyp")
+    parser.add_argument("--hospitals", default="C1,C2,C3,C4,C5,C6")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--corrections", type=int, default=8)
+    parser.add_argument("--most", type=int, default=60, help="images per hospital to test on")
+    parser.add_argument("--mode", default="quick")
+    parser.add_argument("--order", choices=("random", "queue"), default="random")
+    parser.add_argument("--other", type=Path, help="images of the domain that may be forgotten")
+    parser.add_argument("--choose", action="store_true", help="cross-validate the share, too")
+    parser.add_argument("--set", action="append", help="a setting, such as steps=60")
+    parser.add_argument("--json", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

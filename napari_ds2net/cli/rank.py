@@ -1,0 +1,95 @@
+"""``ds2net rank``: which images to correct first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_ds2net.cli.console import complain, errors_in_words, progress, say, table
+from napari_ds2net.cli.outputs import find_images
+from napari_ds2net.errors import SettingsError
+from napari_ds2net.library import ModelLibrary
+
+if TYPE_CHECKING:
+    from ds2net_training.ranking import RankedImage
+    from napari_ds2net.api import LoadedModel
+
+
+@errors_in_words
+def rank(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT", help="Images, or folders of images.")
+    ],
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Name of a model, or path of a file of weights.")
+    ],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for the order and all scores.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...")] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over the file of --json if it is there.")
+    ] = False,
+) -> None:
+    """Order images for correction, the most uncertain first and no ten alike in a row.
+
+    The score is one minus the Dice coefficient that the probabilities let expect, from 0 to 1.
+    """
+    ModelLibrary().find(model)
+    if json_file is not None and json_file.exists() and not overwrite:
+        raise SettingsError(f"{json_file} exists; choose another --json, or add --overwrite.")
+
+    from napari_ds2net.api import load_model
+    from napari_ds2net.core.files import IMAGE_SUFFIXES
+
+    paths = find_images(inputs, IMAGE_SUFFIXES)
+    ordered = _follow(paths, load_model(model, device))
+    lines = table("", "score", "mean uncertainty", "mask", "image")
+    for place, image in enumerate(ordered, start=1):
+        share, mean = f"{image.foreground_share:.1%}", f"{image.mean_uncertainty:.3f}"
+        lines.add_row(str(place), f"{image.score:.3f}", mean, share, str(image.path))
+    if ordered:
+        say(lines)
+    if json_file is not None:
+        json_file.absolute().parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(_as_json(ordered), encoding="utf-8")
+    if len(ordered) < len(paths):
+        complain(f"{len(paths) - len(ordered)} of {len(paths)} images could not be ranked.")
+        raise typer.Exit(1)
+
+
+def _follow(paths: Sequence[Path], loaded: LoadedModel) -> Sequence[RankedImage]:
+    """Segment every image; failures are told at once."""
+    from ds2net_training.ranking import rank_steps
+
+    steps = rank_steps(paths, loaded.network, loaded.card, loaded.plan)
+    with progress() as display:
+        task = display.add_task("Segmenting", total=len(paths))
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as stop:
+                ordered: tuple[RankedImage, ...] = stop.value
+                return ordered
+            if event.failure is not None:
+                complain(f"{event.path}: {event.failure}", above=display)
+            display.update(task, description=event.path.name, completed=event.done)
+
+
+def _as_json(ordered: Sequence[RankedImage]) -> str:
+    """Return a list of objects, the first to correct in front."""
+    entries = [
+        {
+            "rank": place,
+            "path": str(image.path),
+            "score": round(image.score, 6),
+            "mean_uncertainty": round(image.mean_uncertainty, 6),
+            "foreground_share": round(image.foreground_share, 6),
+        }
+        for place, image in enumerate(ordered, start=1)
+    ]
+    return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"

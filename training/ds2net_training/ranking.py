@@ -1,0 +1,118 @@
+"""The order in which images are asked for: the ones whose masks are most likely wrong first."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from napari_ds2net.core.device import ComputePlan
+from napari_ds2net.core.files import read_image
+from napari_ds2net.core.image_score import image_score
+from napari_ds2net.core.inference import predict
+from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.core.preprocess import to_rgb
+from napari_ds2net.errors import DS2NetError
+from napari_ds2net.network.card import ModelCard
+from napari_ds2net.workspace import detail_vectors, rank_queue
+
+_PREVIEW_EDGE = 96
+_AS_REGIONS = InferenceOptions(split_touching=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedImage:
+    """An image with its scores.
+
+    Attributes
+    ----------
+    path
+        The file.
+    score
+        How likely its mask is wrong, in [0, 1]; see `image_score`.
+    mean_uncertainty
+        The paper's measure, a mean over all pixels, in [0, 1].
+    foreground_share
+        Part of the image that the mask covers.
+    """
+
+    path: Path
+    score: float
+    mean_uncertainty: float
+    foreground_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRated:
+    """`done` of `total` images are segmented; one of `image` and `failure` is None."""
+
+    done: int
+    total: int
+    path: Path
+    image: RankedImage | None
+    failure: str | None
+
+
+def rank_steps(
+    paths: Sequence[Path], network: nn.Module, card: ModelCard, plan: ComputePlan
+) -> Generator[ImageRated, None, tuple[RankedImage, ...]]:
+    """Segment images and order them for correction, as the queue of the viewer does.
+
+    Images that look alike, such as neighbouring frames, do not come in a row.
+
+    Parameters
+    ----------
+    paths
+        Image files. One that cannot be read is told and left out.
+    network, card, plan
+        Ready to predict: what `napari_ds2net.api.load_model` holds.
+
+    Yields
+    ------
+    ImageRated
+
+    Returns
+    -------
+    The images, the one to correct first in front.
+    """
+    rated: list[RankedImage] = []
+    previews: list[NDArray[np.uint8]] = []
+    for done, path in enumerate(paths, start=1):
+        image, failure = None, None
+        try:
+            pixels = read_image(path)
+            image = _rated(path, pixels, network, card, plan)
+        except DS2NetError as error:
+            failure = str(error)
+        else:
+            rated.append(image)
+            previews.append(preview(pixels))
+        yield ImageRated(done=done, total=len(paths), path=path, image=image, failure=failure)
+    order = rank_queue([image.score for image in rated], features=detail_vectors(previews))
+    return tuple(rated[at] for at in order)
+
+
+def preview(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a small copy, uint8, shape (Y, X, 3), that `detail_vectors` can compare."""
+    rgb = np.rint(to_rgb(image) * 255).astype(np.uint8)
+    small = Image.fromarray(rgb)
+    small.thumbnail((_PREVIEW_EDGE, _PREVIEW_EDGE), Image.Resampling.BILINEAR)
+    return np.asarray(small)
+
+
+def _rated(
+    path: Path, pixels: NDArray[Any], network: nn.Module, card: ModelCard, plan: ComputePlan
+) -> RankedImage:
+    prediction = predict(pixels, network, card, plan, _AS_REGIONS)
+    return RankedImage(
+        path=path,
+        score=image_score(prediction),
+        mean_uncertainty=prediction.mean_uncertainty,
+        foreground_share=prediction.foreground_share,
+    )
