@@ -37,7 +37,7 @@ bench: $(VENV)/run.stamp
 	$(BIN)/python -m benchmarks.inference
 
 clean:
-	rm -rf $(VENV) $(OUTPUT) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(OUTPUT) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are renewed when pyproject.toml changes; until then both commands start at once.

@@ -175,7 +175,7 @@ class Workspace:
         ready = prepare(image, labels, reviewed, proposed, source)
         with self._writing():
             origin = Origin.of(source, self._ledger.key)
-            before = self._ledger.match(ready.content_hash, origin)
+            before = self._earlier(ready.content_hash, origin)
             wanted = origin.file_stem(ready.content_hash)
             correction = Correction(
                 stem=self._free_stem(wanted) if before is None else before.stem,
@@ -224,6 +224,11 @@ class Workspace:
         """
         with self._writing():
             current = self._current(self._ledger.removed, correction, "was not removed from")
+            if self.layout.is_taken(current.stem):
+                raise WorkspaceError(
+                    f"{self.folder} has another image named {current.stem} by now; move it away, "
+                    "then restore the correction."
+                )
             try:
                 transactions.bring_back(self.layout, current)
                 self._books.append(ledger.RESTORE, {"stem": current.stem})
@@ -321,16 +326,16 @@ class Workspace:
         self, correction: Correction, before: Correction | None, files: Mapping[str, bytes]
     ) -> None:
         """Stage, write the line, put in place."""
-        counts = before is not None and before.stem in self._ledger.accepted
-        staged = {k: v for k, v in files.items() if not (counts and k.startswith("image"))}
+        stem, revision = correction.stem, correction.revision
+        staged = transactions.not_in_place(self.layout, stem, files)
         staged["record.json"] = correction.to_json()
         try:
-            transactions.stage(self.layout, correction.stem, correction.revision, staged)
-            if before is not None and counts:
+            transactions.stage(self.layout, stem, revision, staged)
+            if before is not None and stem in self._ledger.accepted:
                 transactions.keep(self.layout, before, with_image=False)
             self._books.append(ledger.ACCEPT, {"schema": SCHEMA, "record": correction.to_dict()})
         except OSError:
-            transactions.discard_staged(self.layout, correction.stem, correction.revision)
+            transactions.discard_staged(self.layout, stem, revision)
             raise
         self._finish(correction)
 
@@ -349,6 +354,13 @@ class Workspace:
         if correction.stem not in among:
             raise WorkspaceError(f"{correction.stem} {not_there} {self.folder}.")
         return among[correction.stem]
+
+    def _earlier(self, content_hash: str, origin: Origin) -> Correction | None:
+        """Return the correction to revise, unless its name belongs to somebody else by now."""
+        before = self._ledger.match(content_hash, origin)
+        if before is None or before.stem in self._ledger.accepted:
+            return before
+        return None if self.layout.is_taken(before.stem) else before
 
     def _free_stem(self, wanted: str) -> str:
         """Return `wanted`, or with a number behind it where that name is taken."""

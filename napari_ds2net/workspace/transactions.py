@@ -43,6 +43,20 @@ def stage(layout: Layout, stem: str, revision: int, files: Mapping[str, bytes]) 
         raise
 
 
+def not_in_place(layout: Layout, stem: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files to write: all but the image where an earlier revision's is in place."""
+
+    def is_there(name: str, content: bytes) -> bool:
+        place = layout.place(stem, name)
+        return place.is_file() and place.stat().st_size == len(content)
+
+    return {
+        name: content
+        for name, content in files.items()
+        if not (name.startswith("image") and is_there(name, content))
+    }
+
+
 def keep(layout: Layout, correction: Correction, *, with_image: bool) -> None:
     """Give the files that count a second name in the history."""
     folder = layout.kept(correction.stem, correction.revision)

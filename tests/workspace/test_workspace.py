@@ -138,6 +138,19 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "masks" / "1.png").read_bytes() == b"theirs"
 
 
+def test_a_file_that_took_the_name_of_a_removed_correction_is_left_alone(
+    workspace: Workspace,
+) -> None:
+    gone = accept(workspace, 1)
+    workspace.remove(gone)
+    theirs = workspace.folder / "images" / "1.png"
+    theirs.write_bytes(b"theirs")
+    assert accept(workspace, 1).stem != "1"
+    with pytest.raises(WorkspaceError, match="move it away"):
+        workspace.restore(gone)
+    assert theirs.read_bytes() == b"theirs"
+
+
 def test_no_folder_and_no_patient_is_written_down(workspace: Workspace) -> None:
     path = Path("/clinic/Doe, Jane/Jane Doe 003.png")
     accept(workspace, 1, source=SourceInfo(path=path, name="Jane", anonymous=True))
