@@ -106,8 +106,14 @@ def test_the_hash_is_of_values_type_and_shape() -> None:
     image = frame(1, (24, 32))
     assert content_hash(image) == content_hash(np.asfortranarray(image))
     assert content_hash(image.astype("<u2")) == content_hash(image.astype(">u2"))
-    others = [image.astype(np.uint16), image.reshape(32, 24), image + 1, image[:, :-1]]
-    assert len({content_hash(other) for other in [image, *others]}) == 5
+    images: tuple[NDArray[Any], ...] = (
+        image,
+        image.astype(np.uint16),
+        image.reshape(32, 24),
+        image + 1,
+        image[:, :-1],
+    )
+    assert len(set(map(content_hash, images))) == 5
 
 
 def test_objects_are_counted_by_label_or_by_part(workspace: Workspace) -> None:
