@@ -26,17 +26,21 @@ _PNG_EFFORT = 1
 def content_hash(pixels: NDArray[Any]) -> str:
     """Return what the pixels are known by, whatever file or layer they come from.
 
+    It is that of the pixels as a workspace stores them, so that a stored image has the hash of the
+    one that was accepted.
+
     Parameters
     ----------
     pixels
-        Any numeric type and shape. The same values of another type are other pixels.
+        Real numbers, any shape.
 
     Returns
     -------
     str
         SHA-256, 64 hexadecimal digits.
     """
-    little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
+    stored = _storable(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels)
+    little = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
     digest = hashlib.sha256(f"{little.dtype.str}{little.shape}".encode())
     digest.update(np.ascontiguousarray(little).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
@@ -117,7 +121,7 @@ def encode_image(image: NDArray[Any], size: tuple[float, float], unit: str) -> t
     """Return the file's suffix and content: PNG for 8 bits, TIFF for everything else.
 
     Types that other programs do not read become the nearest that they do: 64-bit floats 32-bit
-    ones, wide integers the smallest of uint16, int32 and float32 that holds them.
+    ones, other integers the first of uint16, int16, int32 and float32 that holds them.
     """
     pixels = _storable(image)
     if pixels.dtype == np.uint8:
@@ -193,14 +197,14 @@ def _tiff(pixels: NDArray[Any], size: tuple[float, float], unit: str) -> bytes:
 def _storable(image: NDArray[Any]) -> NDArray[Any]:
     """Return pixels of a type that image programs read: uint8, uint16, int16, int32, float32."""
     kind = image.dtype.kind
+    if image.dtype.name in ("uint8", "uint16", "float32"):
+        return image.astype(image.dtype.newbyteorder("="), copy=False)
     if kind == "b":
         return image.astype(np.uint8) * np.uint8(255)
     if kind == "f":
         return image.astype(np.float32)
-    if image.dtype.itemsize == 1:
-        return image if kind == "u" else image.astype(np.int16)
-    lowest, highest = image.min(), image.max()
-    for dtype in (np.uint16, np.int32):
+    lowest, highest = (image.min(), image.max()) if image.size else (0, 0)
+    for dtype in (np.uint16, np.int16, np.int32):
         limits = np.iinfo(dtype)
         if limits.min <= lowest and highest <= limits.max:
             return image.astype(dtype)

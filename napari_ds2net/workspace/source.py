@@ -131,11 +131,7 @@ class Origin:
         letters = self.axes.replace("y", "").replace("x", "").replace("c", "")
         letters = letters.rjust(len(self.frame), "f")
         at = "_".join(f"{a}{n:04d}" for a, n in zip(letters, self.frame, strict=False))
-        name = _NOT_IN_A_NAME.sub("_", unicodedata.normalize("NFC", self.name)).strip("._-")[
-            :_LONGEST_NAME
-        ]
-        if not name or _WINDOWS_DEVICES.fullmatch(name):
-            name = f"image-{digest[:12]}"
+        name = file_name(self.name) or f"image-{digest[:12]}"
         return f"{name}_{at}" if at else name
 
 
@@ -161,6 +157,13 @@ class SplitMark:
 
     part: str = "training"
     group: int = field(default=0)
+
+
+def file_name(name: str) -> str:
+    """Return a name with nothing in it that a file system objects to; empty if nothing is left."""
+    plain = _NOT_IN_A_NAME.sub("_", unicodedata.normalize("NFC", name)).strip("._-")
+    plain = plain[:_LONGEST_NAME].rstrip("._-")
+    return "" if _WINDOWS_DEVICES.fullmatch(plain) else plain
 
 
 def _keyed(key: bytes, text: str) -> str:

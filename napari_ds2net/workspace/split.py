@@ -7,6 +7,7 @@ that is too small. So nothing that was held out is ever learned from.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -124,6 +125,14 @@ def new_marks(
             marks[at] = mark
             decided[corrections[at].stem] = mark
     return decided
+
+
+def marked(
+    corrections: Sequence[Correction], options: SplitOptions, learned: Collection[str] = ()
+) -> tuple[Correction, ...]:
+    """Return the corrections with the marks that `new_marks` gives those without one."""
+    marks = new_marks(corrections, options, learned)
+    return tuple(dataclasses.replace(c, split=marks.get(c.stem, c.split)) for c in corrections)
 
 
 def divide(corrections: Sequence[Correction], learned: Collection[str] = ()) -> Split:

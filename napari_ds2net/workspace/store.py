@@ -23,8 +23,8 @@ from napari_ds2net.workspace.layout import Layout
 from napari_ds2net.workspace.ledger import Ledger
 from napari_ds2net.workspace.locking import locked
 from napari_ds2net.workspace.prepared import app_version, prepare
-from napari_ds2net.workspace.source import ModelUsed, Origin, SourceInfo
-from napari_ds2net.workspace.split import Split, SplitOptions, divide, new_marks
+from napari_ds2net.workspace.source import ModelUsed, Origin, SourceInfo, file_name
+from napari_ds2net.workspace.split import Split, SplitOptions, divide, marked, new_marks
 
 
 def default_folder(name: str) -> Path:
@@ -33,7 +33,7 @@ def default_folder(name: str) -> Path:
     ``$DS2NET_HOME/workspaces/NAME`` where the variable is set, otherwise in the data folder that
     the system gives this program. It may not exist yet.
     """
-    return data_folder() / "workspaces" / name
+    return data_folder() / "workspaces" / (file_name(name) or "workspace")
 
 
 class Workspace:
@@ -261,7 +261,7 @@ class Workspace:
         """Say which corrections to learn from and which to hold out, and remember it.
 
         Groups of similar images are never divided, and what is held out stays so when corrections
-        are added.
+        are added. In a read-only folder the decision is the same, but not written down.
 
         Parameters
         ----------
@@ -276,8 +276,11 @@ class Workspace:
         WorkspaceError
             An image cannot be read, or the folder cannot be written.
         """
+        options = options or SplitOptions()
+        if not self.writable:
+            return divide(marked(self.corrections(), options, learned), learned)
         with self._writing():
-            marks = new_marks(self.corrections(), options or SplitOptions(), learned)
+            marks = new_marks(self.corrections(), options, learned)
             if marks:
                 values = {stem: [mark.part, mark.group] for stem, mark in marks.items()}
                 self._books.append(ledger.SPLIT, {"marks": values})

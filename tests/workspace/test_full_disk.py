@@ -159,6 +159,8 @@ def test_a_read_only_folder_can_be_looked_at(tmp_path: Path, read_only: Callable
     assert workspace.corrections() == (kept,)
     np.testing.assert_array_equal(workspace.corrections()[0].read_image(), frame(1))
     assert kept.thumbnail(16).shape == (12, 16, 3)
+    assert workspace.assign_split().training == workspace.assign_split().training
+    assert workspace.corrections()[0].split is None
     for refused in (
         lambda: accept(workspace, 2),
         lambda: workspace.remove(kept),

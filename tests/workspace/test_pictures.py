@@ -83,7 +83,8 @@ def test_images_of_every_kind_are_kept_and_read(workspace: Workspace, name: str)
     expected = np.squeeze(image).astype(np.float64) * (255 if image.dtype == bool else 1)
     np.testing.assert_allclose(kept.read_image().astype(np.float64), expected, rtol=1e-6)
     np.testing.assert_array_equal(read_image(kept.path(kept.image_file)), kept.read_image())
-    assert workspace.find(content_hash(image.squeeze())) == kept
+    assert workspace.find(content_hash(image)) == kept
+    assert content_hash(kept.read_image()) == kept.content_hash
     assert len(find_pairs(workspace.folder)) == 1
     assert kept.thumbnail(16).shape == (12, 16, 3)
 
@@ -105,7 +106,9 @@ def test_what_is_no_frame_is_refused(workspace: Workspace, image: NDArray[Any], 
 def test_the_hash_is_of_values_type_and_shape() -> None:
     image = frame(1, (24, 32))
     assert content_hash(image) == content_hash(np.asfortranarray(image))
+    assert content_hash(image) == content_hash(image[..., None])
     assert content_hash(image.astype("<u2")) == content_hash(image.astype(">u2"))
+    assert content_hash(image.astype(np.int64)) == content_hash(image.astype(np.uint16))
     images: tuple[NDArray[Any], ...] = (
         image,
         image.astype(np.uint16),

@@ -199,4 +199,7 @@ def test_arrays_that_do_not_fit_are_refused(
 
 
 def test_default_folder_is_in_the_users_data(tmp_path: Path) -> None:
-    assert default_folder("polyp") == tmp_path / "ds2net-home" / "workspaces" / "polyp"
+    folder = tmp_path / "ds2net-home" / "workspaces"
+    assert default_folder("breast-ultrasound.2") == folder / "breast-ultrasound.2"
+    assert default_folder("../a/b") == folder / "a_b"
+    assert default_folder("...") == folder / "workspace"
