@@ -77,7 +77,7 @@ class Correction:
     accepted_at: str
     seconds_spent: float | None
     app_version: str
-    files: Mapping[str, str]
+    files: Mapping[str, str] = dataclasses.field(hash=False)
     sequence: int = 0
     split: SplitMark | None = None
     layout: Layout = dataclasses.field(repr=False, compare=False)

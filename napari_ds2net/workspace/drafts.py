@@ -173,8 +173,6 @@ class Drafts:
                 or draft.saved_at < correction.accepted_at
             ):
                 draft.path.unlink(missing_ok=True)
-        for path in self._files(".*.part"):
-            path.unlink(missing_ok=True)
 
     def _all(self) -> Iterable[Draft]:
         for path in self._files("*.tif"):

@@ -20,6 +20,8 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 """What a system answers where it allows no writing."""
+PART = ".part"
+"""Ending of files that are being written."""
 
 
 @contextlib.contextmanager
@@ -82,7 +84,7 @@ def write_over(path: Path, content: bytes) -> None:
     OSError
         It cannot be written; then `path` is as it was.
     """
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".{secrets.token_hex(8)}{PART}")
     write_new(temporary, content)
     try:
         os.replace(temporary, path)

@@ -381,7 +381,7 @@ def _number(value: float | None) -> float | None:
 
 def _is_writable(folder: Path) -> bool:
     """Try to write: what the permissions say is not always so."""
-    probe = folder / f".{secrets.token_hex(8)}.part"
+    probe = folder / f".{secrets.token_hex(8)}{durable.PART}"
     try:
         durable.write_new(probe, b"")
         probe.unlink()

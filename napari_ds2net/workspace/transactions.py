@@ -15,12 +15,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from napari_ds2net.workspace import durable
 from napari_ds2net.workspace.correction import Correction
 from napari_ds2net.workspace.layout import FILES, Layout
+
+_ABANDONED_SECONDS = 3600.0
 
 
 def stage(layout: Layout, stem: str, revision: int, files: Mapping[str, bytes]) -> None:
@@ -114,7 +117,7 @@ def take_away(layout: Layout, correction: Correction) -> bool:
 
 
 def settle(
-    layout: Layout, accepted: Iterable[Correction], removed: Iterable[Correction]
+    layout: Layout, accepted: Collection[Correction], removed: Collection[Correction]
 ) -> tuple[str, ...]:
     """Finish what is in the journal, undo what is not, and say so.
 
@@ -125,15 +128,23 @@ def settle(
     """
     told: list[str] = []
     for correction in accepted:
-        if put_in_place(layout, correction):
-            told.append(f"{correction.stem} was accepted but not yet in its place; it is now.")
+        try:
+            if put_in_place(layout, correction):
+                told.append(f"{correction.stem} was accepted but not yet in its place; it is now.")
+        except OSError as error:  # it counts, and is found where it lies
+            reason = error.strerror or str(error)
+            told.append(f"{correction.stem} cannot be put in its place ({reason}).")
+            continue
         shutil.rmtree(layout.kept(correction.stem, correction.revision), ignore_errors=True)
     for correction in removed:
         if take_away(layout, correction):
             told.append(f"{correction.stem} was removed but still in its place; it is gone now.")
+    committed = {layout.staged(c.stem, c.revision) for c in accepted}
     for folder in layout.staging.iterdir() if layout.staging.is_dir() else ():
-        shutil.rmtree(folder)
-        told.append(f"An accept ({folder.name}) was cut short before it counted; it was undone.")
+        if folder not in committed:
+            shutil.rmtree(folder)
+            told.append(f"An accept ({folder.name}) was cut short before it counted; it is undone.")
+    _sweep(layout)
     return tuple(told)
 
 
@@ -150,6 +161,15 @@ def discard_staged(layout: Layout, stem: str, revision: int) -> None:
     """Delete what was staged, as far as that is possible."""
     with contextlib.suppress(OSError):
         shutil.rmtree(layout.staged(stem, revision))
+
+
+def _sweep(layout: Layout) -> None:
+    """Delete half-written files that nobody can be writing any more."""
+    for folder in (layout.folder, layout.drafts, layout.thumbnails):
+        for path in folder.glob(f".*{durable.PART}"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    path.unlink()
 
 
 def _same(first: Path, second: Path) -> bool:

@@ -192,3 +192,47 @@ def test_a_workspace_that_is_not_there_is_not_made_unasked(tmp_path: Path) -> No
     with pytest.raises(WorkspaceError, match="is no workspace"):
         Workspace.open(tmp_path / "none", create=False)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_full_disk_does_not_keep_a_workspace_shut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = accept(Workspace.open(tmp_path), 1)
+    with monkeypatch.context() as patch:
+        FullDisk(patch, 1)
+        workspace = Workspace.open(tmp_path)
+    assert workspace.writable
+    assert workspace.corrections() == (kept,)
+
+
+def test_what_cannot_be_moved_counts_and_is_moved_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, while another program has a file open."""
+    workspace = Workspace.open(tmp_path)
+
+    def busy(source: object, target: object) -> None:
+        raise PermissionError(errno.EACCES, "used by another process", str(source), 32, str(target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", busy)
+        kept = accept(workspace, 1)
+        (told,) = Workspace.open(tmp_path).recovered
+        assert "cannot be put in its place" in told
+        np.testing.assert_array_equal(kept.read_labels(), box())
+    (told,) = Workspace.open(tmp_path).recovered
+    assert "it is now" in told
+    np.testing.assert_array_equal(kept.read_labels(), box())
+    assert kept.path("mask.tif").parent.name == "masks"
+
+
+def test_what_was_left_half_written_is_swept_up(tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path)
+    workspace.drafts.save("key", box())
+    old, new = (workspace.layout.drafts / f".{name}.part" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert Workspace.open(tmp_path).recovered == ()
+    assert not old.exists()
+    assert new.exists(), "another window may be writing it"
