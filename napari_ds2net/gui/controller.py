@@ -18,12 +18,15 @@ from napari_ds2net.errors import DS2NetError, ImageError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._layers import ImageSource, LayerAdapter, Region, RegionKind, ResultLayers
+from napari_ds2net.gui.acceptance import Acceptance
+from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.image_choice import ImageChoice
 from napari_ds2net.gui.mask_follower import MaskFollower
 from napari_ds2net.gui.model_choice import ModelChoice
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.gui.results import Frame
+from napari_ds2net.gui.review_queue import ReviewQueue
 from napari_ds2net.gui.reviewer import Reviewer
 from napari_ds2net.gui.summary import summarise, time_words
 
@@ -51,12 +54,17 @@ class SegmentController(QObject):
 
     Parameters
     ----------
-    panel, layers, bridge, models
+    panel, layers, bridge, models, corrections
         What it connects. All are used on the main thread only.
     """
 
     def __init__(
-        self, panel: SegmentPanel, layers: LayerAdapter, bridge: EngineBridge, models: ModelList
+        self,
+        panel: SegmentPanel,
+        layers: LayerAdapter,
+        bridge: EngineBridge,
+        models: ModelList,
+        corrections: Corrections,
     ) -> None:
         super().__init__(panel)
         self.panel = panel
@@ -68,6 +76,10 @@ class SegmentController(QObject):
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
         self.follower = MaskFollower(layers, bridge, self._on_mask_made, self)
         self.reviewer = Reviewer(panel, layers, self.image.results, self)
+        self.queue = ReviewQueue(layers)
+        self.acceptance = Acceptance(
+            panel, layers, corrections, self.image.results, self._on_accepted, models.library.find
+        )
         panel.run_requested.connect(self.run)
         panel.cancel_requested.connect(self.cancel)
         panel.mask_options_changed.connect(self._on_mask_options_changed)
@@ -84,6 +96,7 @@ class SegmentController(QObject):
         if self._active is not None:
             self._active.run.cancel()
             self._active = None
+        self.acceptance.close()
         self.layers.disconnect()
 
     # --------------------------------------------------------------------- run
@@ -186,6 +199,7 @@ class SegmentController(QObject):
         seconds = time.monotonic() - active.began
         self.panel.set_status(f"Done: {frames}{time_words(seconds)}, on {result.device}.")
         self.layers.select_mask(active.results)
+        self.acceptance.frame_shown(active.results, active.finished[-1])
         if self.panel.options.postprocessing(self.model.card) != self._made_with(active):
             self._on_mask_options_changed()
 
@@ -222,6 +236,8 @@ class SegmentController(QObject):
         if active.region is not None:
             self.follower.remake(results, frame, post)
         self.reviewer.results_changed(results, frame)
+        self.queue.results_changed(results, frame)
+        results.accepted.discard(frame)
         self.panel.set_results(True)
         self._summarise(results, frame)
         share = len(active.finished) / len(active.frames)
@@ -269,6 +285,18 @@ class SegmentController(QObject):
             active.run.cancel()
             active.results.remove_layers()
             self.panel.set_status("The image was closed, so its segmentation was given up.")
+
+    def _on_accepted(self, results: ResultLayers, frame: Frame) -> None:
+        """Go on to the next frame; segment it if that was not done yet."""
+        place = self.queue.next_place(results.source, frame)
+        said = self.panel.status_label.text()
+        if place is None:
+            self.panel.set_status(f"{said} Every open image is accepted.")
+            return
+        self.layers.select_image(place.source, place.frame)
+        self.panel.set_status(f"{said} {self.queue.remaining()} to go.")
+        if not place.is_segmented:
+            self.run()
 
     # ---------------------------------------------------------------- the mask
 

@@ -12,6 +12,7 @@ from qtpy.QtCore import QCoreApplication
 from napari_ds2net.engine import Engine, load_settings
 from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._layers import LayerAdapter
+from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.model_list import ModelList
 
 _engine: Engine | None = None
@@ -65,6 +66,7 @@ class Session:
     def __init__(self, viewer: napari.Viewer) -> None:
         self.layers = LayerAdapter(viewer)
         self.models = ModelList()
+        self.corrections = Corrections(self.models)
         self.bridge = EngineBridge(shared_engine())
         threading.Thread(target=_load_what_masks_need, daemon=True).start()
 

@@ -23,7 +23,9 @@ class SegmentWidget(SegmentPanel):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         session = session_of(napari_viewer)
-        self.controller = SegmentController(self, session.layers, session.bridge, session.models)
+        self.controller = SegmentController(
+            self, session.layers, session.bridge, session.models, session.corrections
+        )
         self.side_actions = SideActions(self, session.bridge, session.models, self._restart_engine)
         register_shortcuts(self.controller)
         self.destroyed.connect(self.controller.close)

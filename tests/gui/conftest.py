@@ -10,6 +10,7 @@ import pytest
 from napari_ds2net.gui import _messages, session
 from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.stand_in import ThreadEngine
+from tests.gui.window import close_layers
 
 
 @pytest.fixture
@@ -40,14 +41,14 @@ def window(qapp: object) -> Iterator[napari.Viewer]:
 @pytest.fixture
 def viewer(window: napari.Viewer) -> Iterator[napari.Viewer]:
     yield window
-    window.layers.clear()
+    close_layers(window)
     window.canvas.grid.enabled = False
     window.dims.ndisplay = 2
 
 
 @pytest.fixture
 def panel(viewer: napari.Viewer, engine: ThreadEngine, told: list[str]) -> Iterator[SegmentWidget]:
-    viewer.layers.clear()
+    close_layers(viewer)
     dock, widget = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
     assert isinstance(widget, SegmentWidget)
     yield widget

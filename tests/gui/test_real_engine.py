@@ -16,7 +16,7 @@ from qtpy.QtCore import QTimer
 from napari_ds2net.engine import Engine
 from napari_ds2net.gui import _messages, session
 from napari_ds2net.gui.widgets import SegmentWidget
-from tests.gui.window import click, layer, segment, settle
+from tests.gui.window import click, close_layers, layer, segment, settle
 
 LONGEST_BLOCK_S = 0.05
 WORKER = "napari_ds2net.engine"
@@ -35,7 +35,7 @@ def real_panel(
     viewer: Any, real_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SegmentWidget]:
     monkeypatch.setattr(session, "shared_engine", lambda: real_engine)
-    viewer.layers.clear()
+    close_layers(viewer)
     dock, widget = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
     yield widget
     widget.controller.close()
@@ -147,7 +147,7 @@ def test_a_killed_worker_costs_a_sentence_and_not_the_viewer(
             break
     settle(qtbot, lambda: not is_running(real_panel))
     assert len(said) >= 1
-    viewer.layers.clear()
+    close_layers(viewer)
     viewer.open_sample("napari-ds2net", "polyp")
     segment(qtbot, real_panel)
     assert layer(viewer, "polyp mask").data.any()

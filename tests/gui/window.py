@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_ds2net.gui.widgets import SegmentWidget
 
@@ -43,6 +43,16 @@ def segment(qtbot: QtBot, panel: SegmentWidget) -> None:
 
 def settle(qtbot: QtBot, condition: Callable[[], bool]) -> None:
     qtbot.waitUntil(condition, timeout=WAIT_MS)
+
+
+def close_layers(viewer: Any) -> None:
+    """Remove all layers, and let the window draw itself without them.
+
+    Without that turn of the event loop, Mesa's software renderer crashes when the next layer is
+    drawn, because vispy frees the buffers of the old layers under the new ones.
+    """
+    viewer.layers.clear()
+    QApplication.processEvents()
 
 
 def frames_done(panel: SegmentWidget) -> int:

@@ -199,6 +199,24 @@ class LayerAdapter:
                 layer.visible = False
         results.source.layer.visible = True
 
+    def select_image(self, source: ImageSource, frame: Frame) -> None:
+        """Show an image and one of its frames, and no other image's results."""
+        results = self._results.get(id(source.layer))
+        for image in self.images():
+            other = self._results.get(id(image))
+            own = image is source.layer
+            image.visible = own
+            for layer in [] if own or other is None else other.layers():
+                layer.visible = False
+        if results is not None and results.mask_layer is not None:
+            results.mask_layer.visible = True
+        before = self.active_image()
+        self.viewer.layers.selection.active = source.layer
+        if frame:
+            self.show_frame(source, frame)
+        if before is not source.layer:
+            self.viewer.reset_view()
+
     def select_mask(self, results: ResultLayers) -> None:
         """Select the mask, so that it can be corrected at once."""
         if results.mask_layer is not None and self.is_there(results.mask_layer):
@@ -286,7 +304,9 @@ class LayerAdapter:
 
     def _on_mask_paint(self, results: ResultLayers) -> None:
         if not results.writing:
-            results.painted.add(self.current_frame(results.source))
+            frame = self.current_frame(results.source)
+            results.painted.add(frame)
+            results.accepted.discard(frame)
             self.mask_painted.emit(results)
 
 

@@ -54,6 +54,7 @@ class ResultLayers:
         self._written: dict[Frame, int] = {}
         self._versions = 1
         self.painted: set[Frame] = set()
+        self.accepted: set[Frame] = set()
 
     # ------------------------------------------------------------------ layers
 
@@ -227,6 +228,14 @@ class ResultLayers:
             self.writing = False
         self._written[frame] = fingerprint(mask)
         self.painted.discard(frame)
+
+    def put_back(self, frame: Frame, mask: NDArray[Any]) -> None:
+        """Show an edit that was saved earlier; it counts as edited, and can be undone."""
+        written = self._written.get(frame)
+        self.write_mask(frame, mask)
+        self.painted.add(frame)
+        if written is not None:
+            self._written[frame] = written
 
     def _set(self, frame: Frame, mask: NDArray[Any]) -> None:
         layer = self.mask_layer

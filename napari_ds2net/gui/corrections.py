@@ -1,0 +1,59 @@
+"""Where the corrections of a viewer's images are kept: one workspace for a model and its heirs."""
+
+from __future__ import annotations
+
+import threading
+
+from psygnal import Signal
+
+from napari_ds2net.gui.model_list import ModelList
+from napari_ds2net.workspace import Workspace, default_folder
+
+
+class Corrections:
+    """The workspaces, opened when they are needed.
+
+    A fine-tuned model shares the workspace of the model it started from, so that what was
+    corrected once is learned from again. Methods may be called from any thread.
+
+    Parameters
+    ----------
+    models
+        Tells from which model another one started.
+
+    Signals
+    -------
+    changed
+        A correction was accepted, removed or restored; emitted on the main thread.
+    """
+
+    changed = Signal()
+
+    def __init__(self, models: ModelList) -> None:
+        self._models = models
+        self._open: dict[str, Workspace] = {}
+        self._lock = threading.Lock()
+
+    def workspace_for(self, model: str) -> Workspace:
+        """Return the workspace of a model.
+
+        Raises
+        ------
+        WorkspaceError
+            It cannot be opened or made.
+        """
+        name = self.root_of(model)
+        with self._lock:
+            if name not in self._open:
+                self._open[name] = Workspace.open(default_folder(name))
+            workspace = self._open[name]
+        workspace.refresh()
+        return workspace
+
+    def root_of(self, model: str) -> str:
+        """Return the oldest ancestor of a model that its cards name."""
+        seen = {model}
+        while (parent := self._models.card(model).parent) and parent not in seen:
+            model = parent
+            seen.add(model)
+        return model
