@@ -95,12 +95,20 @@ class Correction:
     def read_labels(self) -> NDArray[Any]:
         """Return the labels: unsigned, shape (Y, X), 0 for background.
 
+        What another program saved over them is taken, also as whole numbers in floating point.
+
         Raises
         ------
         WorkspaceError
-            The file is gone or damaged.
+            The file is gone or damaged, or holds no labels of this frame any more.
         """
-        return self._read("mask.tif")
+        labels = self._read("mask.tif")
+        if labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels)):
+            labels = labels.astype(np.int64)
+        try:
+            return pictures.as_labels(labels, self.shape)
+        except WorkspaceError as error:
+            raise WorkspaceError(f"{self.path('mask.tif')} was changed: {error}") from error
 
     def read_reviewed(self) -> NDArray[np.bool_]:
         """Return where the labels count: bool, shape (Y, X), all true for the whole frame.

@@ -121,7 +121,7 @@ class Drafts:
         }
         content = _encode(labels, about)
         path = self._path(key)
-        with self._lock, durable.errors_in_words(path):
+        with self._lock, durable.errors_in_words(self._layout.folder):
             if self._ends.get(key, 0) == ends:
                 durable.make_folders(path.parent)
                 durable.write_over(path, content)

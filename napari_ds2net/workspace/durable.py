@@ -42,9 +42,7 @@ def errors_in_words(target: Path) -> Generator[None]:
 def sentence(error: OSError, target: Path) -> str:
     """Say what went wrong with `target`, and what to do."""
     if error.errno in _FULL:
-        return (
-            f"The disk of {target} is full: nothing was changed. Free some space and accept again."
-        )
+        return f"The disk of {target} is full: nothing was changed. Free some space and try again."
     if error.errno in READ_ONLY:
         return (
             f"{target} cannot be written: the folder is read-only, or belongs to somebody else. "

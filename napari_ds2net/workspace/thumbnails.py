@@ -22,8 +22,10 @@ def thumbnail_of(correction: Correction, size: int, *, outlined: bool) -> NDArra
     """Return the thumbnail of a correction; see `Correction.thumbnail`."""
     name = f"{correction.stem}.r{correction.revision:04d}-{size}{'-outlined' * outlined}.png"
     path = correction.layout.thumbnails / name
-    with contextlib.suppress(OSError, ValueError, SyntaxError), Image.open(path) as kept:
-        return np.asarray(kept.convert("RGB"))
+    with contextlib.suppress(OSError, ValueError, SyntaxError):
+        if path.stat().st_mtime_ns >= correction.path("mask.tif").stat().st_mtime_ns:
+            with Image.open(path) as kept:
+                return np.asarray(kept.convert("RGB"))
     labels = correction.read_labels() if outlined else None
     picture = draw_thumbnail(correction.read_image(), size, labels)
     file = io.BytesIO()

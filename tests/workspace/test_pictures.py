@@ -161,8 +161,20 @@ def test_damaged_and_missing_files_are_sentences(workspace: Workspace) -> None:
     assert "changed by another program" in problems[0]
 
 
-def test_what_another_program_drew_counts(workspace: Workspace) -> None:
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_what_another_program_drew_counts(workspace: Workspace, dtype: type[np.generic]) -> None:
     kept = accept(workspace, 1)
-    tifffile.imwrite(kept.path("mask.tif"), box(9).astype(np.uint16))
-    np.testing.assert_array_equal(kept.read_labels(), box(9))
+    before = kept.thumbnail(32)
+    drawn = np.roll(box(9), 5, axis=0)
+    tifffile.imwrite(kept.path("mask.tif"), drawn.astype(dtype))
+    np.testing.assert_array_equal(kept.read_labels(), drawn)
+    assert (kept.thumbnail(32) != before).any()
     assert len(workspace.problems()) == 1
+
+
+@pytest.mark.parametrize("drawn", [np.zeros((9, 9), np.uint8), np.full((24, 32), 0.5, np.float32)])
+def test_what_is_no_mask_any_more_is_refused(workspace: Workspace, drawn: NDArray[Any]) -> None:
+    kept = accept(workspace, 1)
+    tifffile.imwrite(kept.path("mask.tif"), drawn)
+    with pytest.raises(WorkspaceError, match=r"1\.tif was changed"):
+        kept.read_labels()
