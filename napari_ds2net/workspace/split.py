@@ -25,6 +25,8 @@ TRAINING, HOLD_OUT = "training", "hold_out"
 FEW = 10
 """Corrections below which a hold-out is too small, and folds are proposed."""
 VERY_FEW = 5
+LEAST_HELD = 3
+"""Images held out below which a score says less than that of rounds of cross-validation."""
 _MOST_FOLDS = 5
 _SAME_STACK = 3.0
 _NEIGHBOURS = 2.0
@@ -72,7 +74,7 @@ class Split:
         To learn from, and to test on.
     folds
         Rounds of cross-validation over all corrections, proposed where there are fewer than ten or
-        nothing could be held out; empty otherwise.
+        fewer than three are held out; empty otherwise. None tests on what was learned from before.
     within_one_sequence
         Whether the folds divide a single sequence, because there is no other.
     advice
@@ -152,10 +154,10 @@ def divide(corrections: Sequence[Correction], learned: Collection[str] = ()) -> 
     )
     stems = {c.stem for c in held}
     training = tuple(c for c in corrections if c.stem not in stems)
-    few = len(corrections) < FEW or not held or not training
+    few = len(corrections) < FEW or len(held) < LEAST_HELD or not training
     groups = _by_group(corrections)
     within = few and len(groups) == 1 and len(corrections) > 1
-    folds = _folds(_blocks(corrections) if within else groups) if few else ()
+    folds = _folds(_blocks(corrections) if within else groups, learned) if few else ()
     advice = _advice(len(corrections), len(held), len(groups), len(folds))
     return Split(training, held, folds, within, advice)
 
@@ -222,18 +224,26 @@ def _blocks(corrections: Sequence[Correction]) -> list[list[Correction]]:
     return [list(ordered[at : at + length]) for at in range(0, len(ordered), length)]
 
 
-def _folds(groups: Sequence[Sequence[Correction]]) -> tuple[Fold, ...]:
+def _folds(groups: Sequence[Sequence[Correction]], learned: Collection[str]) -> tuple[Fold, ...]:
     """Deal the groups, the largest first, onto rounds of about equal size."""
     count = min(_MOST_FOLDS, len(groups))
     if count < 2:
         return ()
     hands: list[list[Correction]] = [[] for _ in range(count)]
-    for group in sorted(groups, key=len, reverse=True):
-        min(hands, key=len).extend(group)
-    return tuple(
-        Fold(tuple(c for other in hands if other is not hand for c in other), tuple(hand))
-        for hand in hands
-    )
+
+    def fresh(hand: Sequence[Correction]) -> int:
+        return sum(c.content_hash not in learned for c in hand)
+
+    for group in sorted(groups, key=lambda group: (fresh(group), len(group)), reverse=True):
+        min(hands, key=lambda hand: (fresh(hand), len(hand))).extend(group)
+    folds: list[Fold] = []
+    for hand in hands:
+        tested = tuple(c for c in hand if c.content_hash not in learned)
+        stems = {c.stem for c in tested}
+        rest = tuple(c for other in hands for c in other if c.stem not in stems)
+        if tested:
+            folds.append(Fold(rest, tested))
+    return tuple(folds)
 
 
 def _advice(count: int, held: int, groups: int, folds: int) -> str:

@@ -152,6 +152,21 @@ def test_what_a_network_has_learned_from_does_not_test_it(workspace: Workspace) 
     assert len(corrections) == 12
 
 
+def test_where_too_little_is_left_to_test_on_the_new_ones_are_tested_in_turns(
+    workspace: Workspace,
+) -> None:
+    learned = {add(workspace, seed).content_hash for seed in range(9)}
+    workspace.assign_split()
+    new = {add(workspace, seed).stem for seed in range(9, 13)}
+    split = workspace.assign_split(learned=learned)
+    assert len(split.hold_out) < 3
+    assert sorted(c.stem for fold in split.folds for c in fold.hold_out) == sorted(new)
+    assert len(split.folds) == 4
+    for fold in split.folds:
+        assert stems(fold.training) | stems(fold.hold_out) == stems(workspace.corrections())
+        assert not stems(fold.training) & stems(fold.hold_out)
+
+
 def test_learned_images_are_not_held_out_when_they_come_new(workspace: Workspace) -> None:
     corrections = [add(workspace, seed) for seed in range(12)]
     split = workspace.assign_split(learned={c.content_hash for c in corrections})
