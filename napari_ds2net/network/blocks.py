@@ -12,6 +12,11 @@ from torch import nn
 from torch.nn import functional
 
 
+def held(mask: torch.Tensor, learns_from_output: bool) -> torch.Tensor:
+    """Return the mask by which a block multiplies, without its gradient where it learns alone."""
+    return mask if learns_from_output else mask.detach()
+
+
 def double(maps: torch.Tensor) -> torch.Tensor:
     """Return `maps` (N, C, h, w) bilinearly enlarged to (N, C, 2h, 2w), corners aligned."""
     return functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=True)
@@ -41,7 +46,15 @@ class DetailEnhance(nn.Module):
         k of the two mask convolutions: 3, 5, 7 from the coarsest to the finest scale.
     residual
         Whether the low-level map is added; false at the finest scale.
+
+    Attributes
+    ----------
+    mask_learns_from_output
+        Whether the loss of what comes after reaches the mask. False where a loss of its own
+        teaches the mask: the other, much larger, would drown it.
     """
+
+    mask_learns_from_output: bool = True
 
     def __init__(self, channels: int, kernel_size: int, *, residual: bool) -> None:
         super().__init__()
@@ -60,7 +73,7 @@ class DetailEnhance(nn.Module):
         fused = self.fuse(torch.cat((double(high), low), dim=1))
         strongest = low.amax(dim=1, keepdim=True)
         mask = torch.sigmoid(self.mask_out(self.mask_in(strongest)))
-        enhanced = fused * mask
+        enhanced = fused * held(mask, self.mask_learns_from_output)
         return (enhanced + low if self.residual else enhanced), mask
 
 
@@ -121,7 +134,14 @@ class SemanticEnhance(nn.Module):
     ----------
     channels
         C of both maps.
+
+    Attributes
+    ----------
+    mask_learns_from_output
+        As for `DetailEnhance`.
     """
+
+    mask_learns_from_output: bool = True
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -133,5 +153,5 @@ class SemanticEnhance(nn.Module):
         """Return the enhanced map (N, C, 2h, 2w) and the semantic mask (N, 1, 2h, 2w) in [0, 1]."""
         enlarged = double(high)
         mask = torch.sigmoid(self.mask(self.spatial(enlarged)))
-        selected = low * mask
+        selected = low * held(mask, self.mask_learns_from_output)
         return self.channel(selected) * selected + enlarged, mask

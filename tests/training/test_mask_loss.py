@@ -9,9 +9,9 @@ import torch
 
 from ds2net_training.encoder_weights import new_network
 from ds2net_training.events import StepDone
+from ds2net_training.gates import is_gate, renew_gates, set_apart
 from ds2net_training.mask_loss import mask_loss, outlines
 from ds2net_training.settings import Settings
-from ds2net_training.stage_logits import is_gate
 from ds2net_training.trainer import RunOptions, train_steps
 from napari_ds2net.network import load_checkpoint
 from napari_ds2net.network.blocks import SemanticEnhance
@@ -129,3 +129,68 @@ def test_what_makes_the_masks_learns_at_its_own_rate(tmp_path: Path) -> None:
     moved = {n for n in names if not torch.allclose(start[n], end[n], rtol=1e-3, atol=1e-5)}
     assert moved <= set(gates)
     assert len(moved) > len(gates) / 2
+
+
+def test_set_apart_masks_get_no_gradient_from_the_logits_but_from_their_own_loss() -> None:
+    network = new_network(small_settings(), None).eval()
+    set_apart(network)
+    output = network(torch.randn(1, 3, 64, 64))
+    gates = {n: p for n, p in network.named_parameters() if is_gate(n)}
+    alone = torch.autograd.grad(
+        output.logit.sum(), list(gates.values()), retain_graph=True, allow_unused=True
+    )
+    assert all(gradient is None for gradient in alone)
+    region = torch.zeros(1, 1, 64, 64)
+    region[..., 16:48, 16:48] = 1
+    loss = mask_loss(output.detail_masks, output.semantic_masks, region)
+    gradients = torch.autograd.grad(loss, list(gates.values()))
+    assert all(float(gradient.abs().sum()) > 0 for gradient in gradients)
+
+
+def test_setting_apart_changes_no_output() -> None:
+    network = new_network(small_settings(), None).eval()
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        before = network(image).logit
+        set_apart(network)
+        assert torch.equal(network(image).logit, before)
+
+
+def test_renewed_masks_learn_where_saturated_ones_cannot() -> None:
+    network = new_network(small_settings(), None).eval()
+    with torch.no_grad():
+        for block in network.semantic_stream:
+            block.get_parameter("spatial.conv.weight").fill_(30.0)
+    image = torch.randn(1, 3, 64, 64)
+    gates = [p for n, p in network.named_parameters() if is_gate(n) and "spatial" in n]
+
+    def gradients() -> torch.Tensor:
+        region = torch.zeros(1, 1, 64, 64)
+        region[..., 16:48, 16:48] = 1
+        loss = mask_loss((), network(image).semantic_masks, region)
+        return torch.stack([g.abs().max() for g in torch.autograd.grad(loss, gates)])
+
+    saturated = gradients()
+    others = {n: p.clone() for n, p in network.named_parameters() if not is_gate(n)}
+    renew_gates(network)
+    assert float(gradients().min()) > 100 * float(saturated.min())
+    now = dict(network.named_parameters())
+    assert all(torch.equal(value, now[name]) for name, value in others.items())
+
+
+def test_a_recipe_can_ask_for_new_masks(tmp_path: Path) -> None:
+    still: dict[str, object] = {
+        "epochs": 1,
+        "learning_rate": 1e-12,
+        "average_decay": 0.0,
+        "weight_decay": 0.0,
+    }
+    settings = small_settings(loss={"masks": 1.0, "fresh_masks": True}, schedule=still)
+    output = tmp_path / "n.safetensors"
+    data = draw_data(tmp_path / "drawn")
+    for _ in train_steps(settings, [data], RunOptions(output=output, device="cpu")):
+        pass
+    state, drawn = load_checkpoint(output).state, new_network(settings, None).state_dict()
+    bias = "semantic_stream.0.mask.bias"
+    assert float(state[bias]) == pytest.approx(-2.25)
+    assert float(drawn[bias]) != pytest.approx(-2.25)

@@ -201,7 +201,11 @@ class LossSettings:
         Weight of the same loss on the sum of the six logits; 0 in the paper.
     masks
         Weight of `mask_loss`, which teaches the detail masks outlines and the semantic masks
-        regions; 0 in the paper, whose masks end up nearly constant.
+        regions; 0 in the paper, whose masks end up nearly constant. Above 0 it alone teaches what
+        makes the masks, and the rest of the network learns from both.
+    fresh_masks
+        Whether what makes the masks begins anew, for a start from a network that was trained
+        without that term; see `renew_gates`.
     """
 
     form: LossForm = "as_written"
@@ -212,6 +216,7 @@ class LossSettings:
     stride: int = 1
     fused: float = 0.0
     masks: float = 0.0
+    fresh_masks: bool = False
 
     def __post_init__(self) -> None:
         """Check ranges."""

@@ -10,8 +10,6 @@ from torch.nn import functional
 
 from napari_ds2net.network.ds2net import STAGE_STRIDES, DS2Net
 
-_GATES = ("mask_in", "mask_out", "spatial", "mask")
-
 
 class StageOutput(NamedTuple):
     """What the loss is taken of.
@@ -57,12 +55,6 @@ class StageLogits(nn.Module):
             for logit, stride in zip(maps.logits, STAGE_STRIDES * 2, strict=True)
         )
         return StageOutput(logits, maps.detail_masks, maps.semantic_masks)
-
-
-def is_gate(name: str) -> bool:
-    """Tell whether a parameter of `DS2Net` belongs to what makes detail and semantic masks."""
-    parts = name.split(".")
-    return "_stream" in parts[0] and parts[2] in _GATES
 
 
 def scaled(maps: torch.Tensor, size: int) -> torch.Tensor:

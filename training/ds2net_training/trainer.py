@@ -25,6 +25,7 @@ from ds2net_training.events import (
 )
 from ds2net_training.feed import Batch, Shard, batches, epoch_length
 from ds2net_training.freezing import freeze, frozen_modules, keep_statistics
+from ds2net_training.gates import is_gate, renew_gates, set_apart
 from ds2net_training.losses import deep_supervision_loss, make_target, stage_uncertainty
 from ds2net_training.mask_loss import mask_loss
 from ds2net_training.reading import SplitSamples, read_and_split
@@ -34,7 +35,7 @@ from ds2net_training.run_options import RunOptions, start_fabric
 from ds2net_training.schedule import rate_factor, step_sizes, steps_per_epoch
 from ds2net_training.scorecard import score_network
 from ds2net_training.settings import Settings
-from ds2net_training.stage_logits import StageLogits, is_gate, scaled
+from ds2net_training.stage_logits import StageLogits, scaled
 from ds2net_training.validation import normalised, validate
 from napari_ds2net.network.checkpoint import save_checkpoint
 from napari_ds2net.network.ds2net import DS2Net
@@ -99,6 +100,7 @@ class Trainer:
             network, parent = started_network(settings, options.start)
         self.parent = parent
         raw = network or new_network(settings, options.encoder_weights)
+        _prepare_masks(raw, settings)
         self.average = AveragedNetwork(raw, settings.schedule.average_decay)
         self.average.network.to(self.fabric.device)
         self.module, self.optimizer = self._set_up(raw)
@@ -349,6 +351,15 @@ class Trainer:
     @staticmethod
     def _pairs(samples: Sequence[Sample]) -> list[Pair]:
         return [sample.pair for sample in samples]
+
+
+def _prepare_masks(network: DS2Net, settings: Settings) -> None:
+    """Do what the recipe says about the detail and semantic masks before the first step."""
+    if settings.loss.fresh_masks:
+        torch.manual_seed(settings.seed)
+        renew_gates(network)
+    if settings.loss.masks > 0:
+        set_apart(network)
 
 
 def _seed_step(seed: int, epoch: int, step: int, turn: int, rank: int) -> None:
