@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from napari_ds2net.engine.connection import Cluster, Connection, OpenCluster, WorkerLost
 from napari_ds2net.engine.dispatch import Dispatch, dispatch_for
-from napari_ds2net.engine.host import Kind
+from napari_ds2net.engine.host import Kind, Message
 from napari_ds2net.engine.run import Call, Run
 from napari_ds2net.engine.state import EngineState
 from napari_ds2net.engine.wire import pack, unpack
@@ -57,15 +57,21 @@ class Driver:
         self._cancelled = asyncio.Event()
         self._current: Run | None = None
         self._connection: Connection | None = None
+        self._connecting: asyncio.Future[Connection] | None = None
+        self._talking: Connection | None = None
+        self._asking: set[asyncio.Future[None]] = set()
         self._numbers = itertools.count(1)
         self._number = 0
         self._deaths = 0
 
     def look(self) -> None:
-        """See that a run was added or cancelled."""
+        """See that a run was added, cancelled or asked to stop."""
         self._changed.set()
-        if self._current is not None and self._current.is_cancelled:
+        run = self._current
+        if run is not None and run.is_cancelled:
             self._cancelled.set()
+        elif run is not None and run.is_stopping:
+            self._ask(lambda connection: connection.stop(self._number))
 
     async def serve(self) -> None:
         """Do runs until cancelled.
@@ -93,10 +99,14 @@ class Driver:
                     f"programs if memory is short.{_log_of(self._connection)}"
                 )
             self._set_state(EngineState.RESTARTING, f"{lost}; a new one is started.")
-            self._connection = None
-        if self._connection is None:
-            self._connection = await cluster.connect()
-            self._set_state(EngineState.READY, "")
+            self._connection = self._connecting = self._talking = None
+        if self._connecting is None:
+            self._connecting = asyncio.ensure_future(self._connect(cluster))
+        return await asyncio.shield(self._connecting)  # it goes on if a run is cancelled meanwhile
+
+    async def _connect(self, cluster: Cluster) -> Connection:
+        self._connection = await cluster.connect()
+        self._set_state(EngineState.READY, "")
         return self._connection
 
     async def _wait_for_run(self, connection: Connection) -> Run | None:
@@ -130,21 +140,29 @@ class Driver:
 
     async def _give_up(self, run: Run, cluster: Cluster, doing: asyncio.Future[object]) -> None:
         """Wait a little for a cancelled run's step to come back, then end the worker."""
-        connection = self._connection
-        asking = asyncio.ensure_future(self._ask_to_cancel())
+        self._ask(lambda connection: connection.cancel(self._number))
         await asyncio.wait([doing], timeout=CANCEL_WITHIN_S)
         if not doing.done():
             run.end_cancelled()
             await asyncio.wait([doing], timeout=STEP_MAY_TAKE_S)
-        asking.cancel()
-        if not doing.done() and connection is not None and cluster.kill_worker():
-            connection.loss_expected = True
-            await asyncio.wait([connection.lost], timeout=STEP_MAY_TAKE_S)
+        busy = self._talking
+        if not doing.done() and busy is not None and cluster.kill_worker():
+            busy.loss_expected = True
+            await asyncio.wait([busy.lost], timeout=STEP_MAY_TAKE_S)
 
-    async def _ask_to_cancel(self) -> None:
-        if self._connection is not None:
+    def _ask(self, what: Callable[[Connection], Coroutine[object, object, None]]) -> None:
+        """Ask the worker for something, if it is busy; nobody waits for the answer."""
+        if self._talking is None:
+            return
+        connection = self._talking
+
+        async def ask() -> None:
             with contextlib.suppress(WorkerLost):
-                await self._connection.cancel(self._number)
+                await what(connection)
+
+        task = asyncio.ensure_future(ask())
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
 
     async def _do(self, run: Run, cluster: Cluster) -> object:
         """Have all calls of a run done and return its result."""
@@ -170,54 +188,63 @@ class Driver:
     ) -> object:
         """Send a call to the worker, tell its events and return its result."""
         parcel = await asyncio.to_thread(pack, (call.steps, call.args, call.kwargs))
-        self._number = number = next(self._numbers)
         if run.is_cancelled:
             raise Cancelled
-        await connection.begin(number, parcel)
+        self._number = next(self._numbers)
+        self._talking = connection
+        await connection.begin(self._number, parcel)
+        self.look()  # it may have been cancelled or asked to stop while it was sent
         while True:
-            for message in await connection.take(number):
+            for message in await connection.take(self._number):
                 self._deaths = 0
-                if message.kind is Kind.EVENT and run.is_cancelled:
+                if message.kind is not Kind.EVENT:
+                    self._talking = None
+                elif run.is_cancelled:
                     continue  # the last message is waited for, so that the worker is free then
-                if message.kind is Kind.CANCELLED or run.is_cancelled:
-                    raise Cancelled
-                value = unpack(message.parcel)
+                value = _opened(message, run)
                 if message.kind is Kind.FINISHED:
                     return value
-                if message.kind is Kind.FAILED:
-                    raise value if isinstance(value, DS2NetError) else TypeError(repr(value))
                 dispatch.note(value)
                 run.tell(value)
 
 
+def _opened(message: Message, run: Run) -> object:
+    """Return an event or a result, or raise what else a message may be."""
+    if message.kind is Kind.CANCELLED or run.is_cancelled:
+        raise Cancelled
+    value = unpack(message.parcel)
+    if message.kind is Kind.FAILED:
+        raise value if isinstance(value, DS2NetError) else TypeError(repr(value))
+    return value
+
+
 def _tell_end(run: Run, doing: asyncio.Future[object], connection: Connection | None) -> None:
     """Call the callback for the end of a run."""
-    try:
-        result = doing.result() if doing.done() else None
-        if run.is_cancelled:
-            raise Cancelled
-        run.finish(result)
-    except Cancelled:
+    error = doing.exception() if doing.done() else None  # asked for, or asyncio complains
+    if run.is_cancelled or isinstance(error, Cancelled):
         run.end_cancelled()
-    except WorkerLost as lost:
-        run.fail(
-            EngineError(
-                f"{lost}, so this run has no result; a new worker is started. Try again, with "
-                f"smaller tiles or fewer programs open if memory is short.{_log_of(connection)}"
-            )
+        return
+    if error is None:
+        run.finish(doing.result())
+    else:
+        run.fail(_in_words(error, connection))
+
+
+def _in_words(error: BaseException, connection: Connection | None) -> DS2NetError:
+    """Return what to tell the user; reading a lazy image may have raised anything."""
+    if isinstance(error, DS2NetError):
+        return error
+    if isinstance(error, WorkerLost):
+        return EngineError(
+            f"{error}, so this run has no result; a new worker is started. Try again, with smaller "
+            f"tiles or fewer programs open if memory is short.{_log_of(connection)}"
         )
-    except DS2NetError as error:
-        run.fail(error)
-    except Exception as error:  # noqa: BLE001  the border: reading a lazy image may raise anything
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        details = "".join(traceback.format_exception(error))
-        run.fail(
-            EngineError(
-                f"The work cannot be handed to the worker ({reason}). Check that the image can "
-                "still be read; if it happens again, please report it.",
-                details,
-            )
-        )
+    reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return EngineError(
+        f"The work cannot be handed to the worker ({reason}). Check that the image can still be "
+        "read; if it happens again, please report it.",
+        "".join(traceback.format_exception(error)),
+    )
 
 
 def _next_call(calls: Iterator[Call]) -> Call | None:

@@ -236,7 +236,9 @@ class Engine:
     def _look(self) -> None:
         """See what was added, cancelled or closed."""
         with self._lock:
-            driver, serving, closing = self._driver, self._serving, self._closing
+            driver, serving = self._driver, self._serving
+            if self._closing:
+                self._serving = None  # cancelled once: its clean-up shall not be
             cancelled = [run for run in self._waiting if run.is_cancelled]
             for run in cancelled:
                 self._waiting.remove(run)
@@ -244,7 +246,7 @@ class Engine:
             run.end_cancelled()
         if driver is not None:
             driver.look()
-        if closing and serving is not None:
+        if self._closing and serving is not None:
             serving.cancel()
 
     def _take(self) -> Run | None:

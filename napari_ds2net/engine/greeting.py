@@ -29,6 +29,8 @@ class Greeting:
         For temporary files; removed at the end.
     log
         File that standard output and standard error go to.
+    preload
+        Whether to import the networks' code before it is needed.
     """
 
     scheduler: str
@@ -39,6 +41,7 @@ class Greeting:
     memory_limit: int
     folder: str
     log: str
+    preload: bool
 
     def to_json(self) -> str:
         """Return one line of text."""

@@ -8,6 +8,7 @@ directly on the worker::
     take(number)           ------>  waits for messages
                            <------  EVENT, EVENT, ... and at the end FINISHED, FAILED or CANCELLED
     cancel(number)         ------>  the iteration ends before its next step
+    stop(number)           ------>  `stop_requested` is true for the job from now on
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ class Host:
 
     async def begin(self, number: int, parcel: Parcel) -> None:
         """Start to iterate ``steps(*args, **kwargs)``, packed in `parcel` as a triple."""
+        for before in self._runs.values():  # an engine that begins anew has given it up
+            before.close()
+        self._runs.clear()
         outbox = self._runs[number] = _Outbox(asyncio.get_running_loop())
         _thread.submit(_work, parcel, outbox)
 
@@ -80,6 +84,11 @@ class Host:
         if number in self._runs:
             self._runs[number].close()
 
+    async def stop(self, number: int) -> None:
+        """Ask a run to end early with what it has."""
+        if number in self._runs:
+            self._runs[number].stop_requested = True
+
 
 class _Outbox:
     """The messages of a run, between its thread and the worker's event loop."""
@@ -91,6 +100,7 @@ class _Outbox:
         self._messages: list[Message] = []
         self._nbytes = 0
         self._closed = False
+        self.stop_requested = False
         self._asked = time.monotonic()
 
     @property
@@ -133,18 +143,30 @@ class _Outbox:
         return self._nbytes > MOST_WAITING_BYTES
 
 
-class _Stopped(Exception):
+class _Closed(Exception):
     """The run was cancelled."""
+
+
+_under_way: _Outbox | None = None
+
+
+def stop_requested() -> bool:
+    """Tell a job whether it was asked to end early with what it has; see `Run.stop`."""
+    return _under_way is not None and _under_way.stop_requested
 
 
 def _work(parcel: Parcel, outbox: _Outbox) -> None:
     """Iterate to the end, in the job's thread; the last message says how it ended."""
+    global _under_way
+    _under_way = outbox
     try:
         last = Message(Kind.FINISHED, pack(_iterate(parcel, outbox)))
-    except _Stopped:
+    except _Closed:
         last = Message(Kind.CANCELLED, Parcel(b""))
     except BaseException as error:  # noqa: BLE001  the border: a job may raise anything
         last = Message(Kind.FAILED, pack(_in_words(error)))
+    finally:
+        _under_way = None
     outbox.put(last)
 
 
@@ -159,7 +181,7 @@ def _iterate(parcel: Parcel, outbox: _Outbox) -> object:
             except StopIteration as end:
                 return cast("object", end.value)
             outbox.put(Message(Kind.EVENT, pack(event)))
-        raise _Stopped
+        raise _Closed
     finally:
         generator.close()
 

@@ -82,7 +82,7 @@ class PrivateCluster:
     async def connect(self) -> Connection:
         """Return the way to the worker, a new one if the last one has ended."""
         worker = self._worker
-        if worker is None or worker.ended.done():
+        if worker is None or worker.ended.done():  # the first one is started before all else
             worker = self._worker = WorkerProcess(self._settings)
         tls = self._security.get_tls_config_for_role("worker")
         worker.greet(self._scheduler.address, tls["cert"], tls["key"])

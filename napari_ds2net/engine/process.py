@@ -67,6 +67,7 @@ class WorkerProcess:
             memory_limit=self._memory_limit(),
             folder=str(self._folder),
             log=str(self.log),
+            preload=self._settings.preload,
         )
         pipe = self._process.stdin
         if pipe is not None:

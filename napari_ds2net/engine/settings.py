@@ -38,6 +38,9 @@ class EngineSettings:
         Processor threads of the private worker; None for what suits the processor.
     nice
         How far the private worker stands back for other programs, from 0 to 19.
+    preload
+        Whether the private worker imports the networks' code at once, so that the first image does
+        not wait for it: some seconds of one core whenever a worker starts.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class EngineSettings:
     memory_limit_gb: float | None = None
     threads: int | None = None
     nice: int = 0
+    preload: bool = True
 
     def __post_init__(self) -> None:
         """Check the values; whether files exist is seen when they are used."""
@@ -160,11 +164,13 @@ def save_settings(settings: EngineSettings, path: Path | None = None) -> Path:
 
 def _check_type(name: str, value: object) -> None:
     """Check what a file may have got wrong: text where a number belongs and so on."""
-    if name in ("threads", "nice"):
+    if name == "preload":
+        fits, expected = isinstance(value, bool), "true or false"
+    elif name in ("threads", "nice"):
         fits, expected = isinstance(value, int) and not isinstance(value, bool), "a whole number"
     elif name == "memory_limit_gb":
         fits, expected = isinstance(value, int | float), "a number"
     else:
         fits, expected = isinstance(value, str) and value != "", "text"
-    if not fits and (value is not None or name == "nice"):
+    if not fits and (value is not None or name in ("nice", "preload")):
         raise SettingsError(f"The setting {name} is {value!r}; expected {expected}.")

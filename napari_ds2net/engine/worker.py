@@ -35,7 +35,8 @@ def main() -> None:
     importlib.import_module("distributed")  # while the parent gets ready to greet
     greeting = Greeting(**json.loads(sys.stdin.readline()))
     threading.Thread(target=_watch, args=(greeting,), daemon=True).start()
-    threading.Thread(target=_preload, daemon=True).start()
+    if greeting.preload:
+        threading.Thread(target=_preload, daemon=True).start()
     try:
         asyncio.run(_serve(greeting))
     finally:

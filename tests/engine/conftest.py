@@ -19,7 +19,7 @@ from napari_ds2net.network import (
 )
 from tests.engine import sample_jobs
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 """Far longer than anything takes; a test that fails by it is stuck."""
 
 
@@ -105,7 +105,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """One for all tests, because a worker takes seconds to start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DS2NET_HOME", str(tmp_path_factory.mktemp("home")))
-        engine = Engine()
+        engine = Engine(EngineSettings(preload=False))
         Recorder().start(engine, sample_jobs.count, 0).value()
     yield engine
     engine.close()
@@ -117,7 +117,7 @@ def make_engine() -> Generator[MakeEngine]:
     engines: list[Engine] = []
 
     def make(settings: EngineSettings | None = None) -> Engine:
-        engines.append(Engine(settings))
+        engines.append(Engine(settings or EngineSettings(preload=False)))
         return engines[-1]
 
     yield make

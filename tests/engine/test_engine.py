@@ -7,6 +7,8 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
+import dask.config
+import distributed
 import numpy as np
 import pytest
 
@@ -106,6 +108,18 @@ def test_a_run_that_waits_can_be_cancelled(start: Start, tmp_path: Path) -> None
     assert first.wait() == "cancelled"
 
 
+def test_a_run_can_be_asked_for_what_it_has(start: Start) -> None:
+    recorder = start(sample_jobs.until_stopped).wait_for_event()
+    assert recorder.run is not None
+    recorder.run.stop()
+    assert recorder.value() == "the best so far"
+    waiting = start(sample_jobs.until_stopped)
+    assert waiting.run is not None
+    waiting.run.stop()
+    assert waiting.value() == "the best so far"
+    assert start(sample_jobs.count, 2).value() == 2
+
+
 def test_cancel_after_the_end_changes_nothing(start: Start) -> None:
     recorder = start(sample_jobs.count, 1)
     recorder.value()
@@ -162,6 +176,14 @@ def test_two_engines_work_at_once(start: Start, make_engine: MakeEngine) -> None
     with pytest.raises(EngineError, match="closed"):
         other.start()
     assert start(sample_jobs.count, 1).value() == 1
+
+
+def test_dask_computes_in_this_process_as_before(engine: Engine, start: Start) -> None:
+    start(sample_jobs.count, 1).value()
+    assert engine.state is EngineState.READY
+    with pytest.raises(ValueError, match="No global client"):
+        distributed.get_client()
+    assert dask.config.config.get("scheduler") is None
 
 
 def test_closing_cancels_what_runs_and_what_waits(make_engine: MakeEngine, tmp_path: Path) -> None:

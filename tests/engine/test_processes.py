@@ -51,10 +51,10 @@ print("torch" in sys.modules, "napari" in sys.modules, "qtpy" in sys.modules, fl
 # Keeps a worker at work and waits to be killed.
 WAITING = """
 import os, threading
-from napari_ds2net.engine import Engine
+from napari_ds2net.engine import Engine, EngineSettings
 from tests.engine.sample_jobs import endless
 
-engine = Engine()
+engine = Engine(EngineSettings(preload=False))
 engine.submit(
     endless, os.devnull,
     on_event=lambda event: print(event.number, flush=True),

@@ -17,6 +17,7 @@ SERVER = EngineSettings(
     memory_limit_gb=8,
     threads=4,
     nice=10,
+    preload=False,
 )
 
 
@@ -51,6 +52,7 @@ def test_without_a_home_folder_of_its_own_it_uses_the_systems(
         ({"threads": True}, "whole number"),
         ({"nice": 20}, "0 to 19"),
         ({"nice": None}, "whole number"),
+        ({"preload": 1}, "true or false"),
     ],
 )
 def test_what_makes_no_sense_is_told_with_what_would(values: dict[str, Any], named: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.engine import Engine, EngineSettings, EngineState, jobs
 from napari_ds2net.errors import EngineError
 from tests.engine import sample_jobs
-from tests.engine.conftest import MakeEngine, Recorder, Start
+from tests.engine.conftest import TIMEOUT_S, MakeEngine, Recorder, Start
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
@@ -37,6 +38,29 @@ def test_a_worker_that_is_killed_fails_its_run_in_words_and_the_next_run_works(
     assert log.is_file()
     assert following.value() == 2
     engine.remove_listener(states.append)
+    assert states == [EngineState.RESTARTING, EngineState.READY]
+
+
+@posix_only
+def test_a_run_can_be_cancelled_while_a_new_worker_starts(engine: Engine, start: Start) -> None:
+    states: list[EngineState] = []
+    restarting = threading.Event()
+
+    def note(state: EngineState) -> None:
+        states.append(state)
+        if state is EngineState.RESTARTING:
+            restarting.set()
+
+    engine.add_listener(note)
+    start(sample_jobs.die_of, signal.SIGKILL).failure()
+    assert restarting.wait(TIMEOUT_S)
+    waiting = start(sample_jobs.count, 2)
+    before = time.perf_counter()
+    waiting.cancel()
+    assert waiting.wait() == "cancelled"
+    assert time.perf_counter() - before < 1.0
+    assert start(sample_jobs.count, 2).value() == 2
+    engine.remove_listener(note)
     assert states == [EngineState.RESTARTING, EngineState.READY]
 
 
@@ -144,6 +168,6 @@ def kill_children() -> list[int]:
 
 
 def test_a_worker_that_takes_too_much_memory_ends_itself(make_engine: MakeEngine) -> None:
-    engine = make_engine(EngineSettings(memory_limit_gb=1.0))
-    error = Recorder().start(engine, sample_jobs.take_memory, 1_200_000_000).failure()
+    engine = make_engine(EngineSettings(memory_limit_gb=0.5, preload=False))
+    error = Recorder().start(engine, sample_jobs.take_memory, 700_000_000).failure()
     assert "more memory than it may take" in str(error)
