@@ -35,6 +35,8 @@ lint: $(VENV)/test.stamp
 
 bench: $(VENV)/run.stamp
 	$(BIN)/python -m benchmarks.inference
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.window
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -96,9 +96,11 @@ class Window:
 
         self.viewer: Any = napari.Viewer(show=True)
         self.viewer.open_sample("napari-ds2net", sample)
+        began = time.perf_counter()
         self.dock, self.panel = self.viewer.window.add_plugin_dock_widget(
             "napari-ds2net", "Segment with DS²Net"
         )
+        self.panel_seconds = time.perf_counter() - began
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Serve the window until the condition holds.
