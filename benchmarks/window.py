@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def threshold_seconds(window: Window, rounds: int) -> float:
     results = window.panel.controller.image.results()
     results.results.maps["probability"][...] = bumps
     values = [0.4 + 0.02 * (number % 10) for number in range(rounds + 1)]
-    times = [timed(lambda value=value: move(window, value)) for value in values]
+    times = [timed(partial(move, window, value)) for value in values]
     return statistics.median(times[1:])
 
 

@@ -18,6 +18,7 @@ from napari_ds2net.errors import DS2NetError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._background import Background
 from napari_ds2net.gui._layers import LayerAdapter, RegionKind, ResultLayers
+from napari_ds2net.gui._layers.adapter import QUEUED_FROM
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.gui.results import Frame
@@ -132,7 +133,7 @@ class Acceptance(QObject):
     def _edit(self, results: ResultLayers, frame: Frame) -> _Edit:
         image = results.source.image_data()
         layer: Any = results.source.layer
-        path = layer.source.path
+        path = layer.metadata.get(QUEUED_FROM) or layer.source.path
         source = SourceInfo(
             name=image.name,
             path=None if path is None else Path(path),

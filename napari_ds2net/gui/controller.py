@@ -20,6 +20,7 @@ from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._layers import ImageSource, LayerAdapter, Region, RegionKind, ResultLayers
 from napari_ds2net.gui.acceptance import Acceptance
 from napari_ds2net.gui.corrections import Corrections
+from napari_ds2net.gui.folder_queue import FolderQueue
 from napari_ds2net.gui.image_choice import ImageChoice
 from napari_ds2net.gui.mask_follower import MaskFollower
 from napari_ds2net.gui.model_choice import ModelChoice
@@ -80,6 +81,9 @@ class SegmentController(QObject):
         self.acceptance = Acceptance(
             panel, layers, corrections, self.image.results, self._on_accepted, models.library.find
         )
+        self.folder = FolderQueue(
+            panel, layers, bridge, self.acceptance.background, corrections, self.run
+        )
         panel.run_requested.connect(self.run)
         panel.cancel_requested.connect(self.cancel)
         panel.mask_options_changed.connect(self._on_mask_options_changed)
@@ -120,6 +124,7 @@ class SegmentController(QObject):
 
     def cancel(self) -> None:
         """Stop the run; frames that are finished stay."""
+        self.folder.cancel()
         if self._active is not None:
             self.panel.set_status("Cancelling…")
             self._active.run.cancel()
@@ -288,6 +293,9 @@ class SegmentController(QObject):
 
     def _on_accepted(self, results: ResultLayers, frame: Frame) -> None:
         """Go on to the next frame; segment it if that was not done yet."""
+        if self.folder.is_active and len(results.source.result_shape) == 2:
+            self.folder.go_on(results)
+            return
         place = self.queue.next_place(results.source, frame)
         said = self.panel.status_label.text()
         if place is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import napari
 import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_ds2net.core.review import UncertainPlace
@@ -22,6 +24,8 @@ from napari_ds2net.gui.results import MAPS, Frame
 
 _TURN = (MASK, "detail mask", "semantic mask", "uncertainty", "probability")
 """The order in which review layers are shown in turn."""
+QUEUED_FROM = "ds2net_queued_from"
+"""Key in the metadata of an image that a queue opened: its file."""
 _LEAST_VIEW_PX = 48
 """An uncertain place is shown with at least so many pixels around it."""
 
@@ -216,6 +220,26 @@ class LayerAdapter:
             self.show_frame(source, frame)
         if before is not source.layer:
             self.viewer.reset_view()
+
+    def open_queued(self, path: Path, pixels: NDArray[Any]) -> None:
+        """Open an image of a queue and show it alone."""
+        layer = Image(
+            pixels,
+            name=path.stem,
+            rgb=pixels.ndim == 3,
+            metadata={QUEUED_FROM: str(path)},
+        )
+        self.viewer.add_layer(layer)
+        for other in self.viewer.layers:
+            other.visible = other is layer
+        self.viewer.reset_view()
+
+    def close_queued(self, results: ResultLayers) -> None:
+        """Close an image that came from a queue, with its results; others stay."""
+        layer = results.source.layer
+        if QUEUED_FROM in layer.metadata and self.is_there(layer):
+            results.remove_layers()
+            self.viewer.layers.remove(layer)
 
     def select_mask(self, results: ResultLayers) -> None:
         """Select the mask, so that it can be corrected at once."""

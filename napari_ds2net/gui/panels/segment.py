@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from magicgui.widgets import CheckBox, FloatSlider, SpinBox
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QToolButton
+from qtpy.QtWidgets import QFileDialog, QToolButton
 
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.gui._layers import RegionKind
@@ -50,7 +51,7 @@ class SegmentPanel(ScrollingPanel):
         A choice was made by a person.
     compare_requested
         Whether the layers shall be side by side.
-    card_requested, preferences_requested, import_requested
+    card_requested, preferences_requested, import_requested, folder_requested
         One of the small buttons was pressed.
     """
 
@@ -68,6 +69,7 @@ class SegmentPanel(ScrollingPanel):
     card_requested = Signal()
     import_requested = Signal()
     preferences_requested = Signal()
+    folder_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -203,18 +205,22 @@ class SegmentPanel(ScrollingPanel):
         self.accept_button = button(
             "Accept && next", "accept_button", "Keep this mask as right, and go to the next image"
         )
+        self.folder_button = button(
+            "Folder…", "folder_button", "Work through a folder, the likeliest wrong image first"
+        )
         self.summary_label = note("summary")
         self.add(
             heading("Review"),
             self.summary_label,
             row(self.compare_button, self.turn_button),
             self.next_button,
-            self.accept_button,
+            row(self.accept_button, self.folder_button),
         )
         self.next_button.clicked.connect(self.next_requested)
         self.turn_button.clicked.connect(self.turn_requested)
         self.compare_button.clicked.connect(self.compare_requested)
         self.accept_button.clicked.connect(self.accept_requested)
+        self.folder_button.clicked.connect(self.folder_requested)
 
     def _tell(self, signal: Any) -> None:
         """Emit a signal if it was a person who changed something."""
@@ -269,6 +275,11 @@ class SegmentPanel(ScrollingPanel):
             fill_holes=bool(self.fill_holes_field.value),
             split_touching=bool(self.split_field.value),
         )
+
+    def ask_for_folder(self) -> Path | None:
+        """Let the person choose a folder; None if they changed their mind."""
+        name = QFileDialog.getExistingDirectory(self, "Work through a folder of images")
+        return Path(name) if name else None
 
     # ------------------------------------------------------------------ setters
 

@@ -1,0 +1,59 @@
+"""Ordering the images of a folder for correction, in the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLooked:
+    """`done` of `total` images were looked at; `failure` says why this one could not be."""
+
+    done: int
+    total: int
+    path: str
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The images that could be read and their scores, the one to correct first in front."""
+
+    paths: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+def rank_images(
+    paths: Sequence[str], model: str, device: str
+) -> Generator[ImageLooked, None, Ranked]:
+    """Segment images and order them as ``ds2net rank`` does.
+
+    Parameters
+    ----------
+    paths
+        Image files that the worker can read.
+    model, device
+        As for `napari_ds2net.segment`.
+
+    Yields
+    ------
+    ImageLooked
+        After every image.
+    """
+    from ds2net_training.ranking import rank_steps
+    from napari_ds2net.api import load_model
+
+    loaded = load_model(model, device)
+    steps = rank_steps([Path(path) for path in paths], loaded.network, loaded.card, loaded.plan)
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            ranked = end.value
+            break
+        yield ImageLooked(event.done, event.total, str(event.path), event.failure)
+    return Ranked(
+        tuple(str(image.path) for image in ranked), tuple(image.score for image in ranked)
+    )

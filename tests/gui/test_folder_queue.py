@@ -1,0 +1,98 @@
+"""A folder as a queue: ranked, opened one by one, without what is accepted already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pytestqt.qtbot import QtBot
+
+from napari_ds2net.engine.rank_job import ImageLooked, Ranked
+from napari_ds2net.gui.widgets import SegmentWidget
+from napari_ds2net.workspace import Workspace, default_folder
+from tests.gui.stand_in import ThreadEngine
+from tests.gui.window import click, disc, settle
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "frames"
+    made.mkdir()
+    for number in range(3):
+        Image.fromarray(disc(radius=9 + number)).save(made / f"frame-{number}.png")
+    (made / "notes.txt").write_text("no image")
+    return made
+
+
+@pytest.fixture
+def open_folder(
+    qtbot: QtBot, panel: SegmentWidget, engine: ThreadEngine, folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[], None]:  # fmt: skip
+    """Press Folder… and choose; the worker's stand-in ranks the last file first."""
+
+    def rank(paths: list[str], model: str, device: str) -> Any:
+        for number, path in enumerate(paths, start=1):
+            yield ImageLooked(number, len(paths), path, None)
+        return Ranked(tuple(reversed(paths)), (0.5,) * len(paths))
+
+    engine.replaced["rank_images"] = rank
+    monkeypatch.setattr(panel, "ask_for_folder", lambda: folder)
+
+    def press() -> None:
+        click(qtbot, panel, "folder_button")
+        settle(qtbot, lambda: panel.controller.image.image is not None)
+        settle(qtbot, lambda: not panel.controller.is_running)
+
+    return press
+
+
+def names(viewer: Any) -> list[str]:
+    return [each.name for each in viewer.layers if " " not in each.name]
+
+
+def is_segmented(viewer: Any, name: str) -> bool:
+    return names(viewer) == [name] and f"{name} mask" in viewer.layers
+
+
+def test_images_come_one_by_one_the_likeliest_wrong_first(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, open_folder: Callable[[], None]
+) -> None:
+    open_folder()
+    seen = [names(viewer)]
+    for count in (1, 2):
+        settle(qtbot, lambda: panel.accept_button.isEnabled())
+        click(qtbot, panel, "accept_button")
+        settle(qtbot, partial(is_segmented, viewer, f"frame-{2 - count}"))
+        settle(qtbot, lambda: not panel.controller.is_running)
+        seen.append(names(viewer))
+    assert seen == [["frame-2"], ["frame-1"], ["frame-0"]]
+    kept = Workspace.open(default_folder("polyp")).corrections()
+    assert [correction.origin.name for correction in kept] == ["frame-2", "frame-1"]
+
+
+def test_what_is_accepted_is_not_asked_for_again(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, open_folder: Callable[[], None], folder: Path
+) -> None:
+    from napari_ds2net.workspace import SourceInfo
+
+    pixels = np.asarray(Image.open(folder / "frame-2.png"))
+    workspace = Workspace.open(default_folder("polyp"))
+    workspace.accept(pixels, (pixels > 127).astype(np.uint8), source=SourceInfo(name="moved"))
+    open_folder()
+    assert names(viewer) == ["frame-1"]
+
+
+def test_a_folder_without_images_is_said(
+    qtbot: QtBot, panel: SegmentWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.setattr(panel, "ask_for_folder", lambda: empty)
+    click(qtbot, panel, "folder_button")
+    assert "holds no image" in panel.status_label.text()
