@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from scripts.open_napari import Window, open_window, segment, start_virtual_screen, take_picture
 
@@ -49,7 +50,8 @@ def dress(window: Window, theme: str, width: int, height: int) -> None:
     """Give the window a theme and a size, and fit the image into it."""
     from napari.settings import get_settings
 
-    get_settings().appearance.theme = theme
+    appearance: Any = get_settings().appearance
+    appearance.theme = theme
     window.viewer.window.resize(width, height)
     settle(window)
     window.viewer.reset_view()

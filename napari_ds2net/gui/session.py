@@ -53,6 +53,11 @@ def _load_what_masks_need() -> None:
         import_module(module)
 
 
+def sessions() -> list[Session]:
+    """Return the sessions of all viewers."""
+    return list(_sessions.values())
+
+
 def forget_sessions() -> None:
     """Let the next panel of every viewer begin afresh."""
     for session in _sessions.values():

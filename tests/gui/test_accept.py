@@ -159,6 +159,6 @@ def test_what_cannot_be_kept_is_said_and_stays_on_the_screen(
 
 
 def test_a_fine_tuned_model_shares_its_ancestors_corrections(panel: SegmentWidget) -> None:
-    (own,) = session._sessions.values()
+    (own,) = session.sessions()
     assert own.corrections.root_of("polyp") == "polyp"
     assert own.corrections.workspace_for("polyp").folder == default_folder("polyp")

@@ -112,7 +112,7 @@ class ImageSource:
                 f"The image {self.layer.name!r} has shape {tuple(self.layer.data.shape)}; expected "
                 "at least one row and one column of pixels."
             )
-        if self.layer.ndim == 1 or np.iscomplexobj(self._array):
+        if np.iscomplexobj(self._array):
             raise ImageError(
                 f"The image {self.layer.name!r} holds complex numbers; expected real ones."
             )
