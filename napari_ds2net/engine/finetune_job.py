@@ -1,0 +1,61 @@
+"""Fine-tuning in the worker; torch is imported only when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+from ds2net_training.finetuning.events import FineTuneEvent, FineTuneResult
+from ds2net_training.finetuning.settings import FineTuneSettings, StopFile
+from napari_ds2net.errors import WorkspaceError
+from napari_ds2net.library import ModelLibrary
+
+
+def finetune_model(
+    parent: str,
+    workspace: str,
+    name: str,
+    settings: FineTuneSettings,
+    device: str,
+    root: str,
+    stop: StopFile,
+) -> Generator[FineTuneEvent, None, FineTuneResult]:
+    """Fine-tune a model of a library on the corrections of a workspace; see `finetune_steps`.
+
+    Parameters
+    ----------
+    parent
+        Name of the model to start from.
+    workspace, root
+        Folders of the corrections and of the library: a worker on another machine must reach them.
+    name
+        Of the new model.
+    settings, device
+        How, and where.
+    stop
+        Asks to stop and keep the best so far.
+
+    Raises
+    ------
+    DS2NetError
+        The worker does not see the corrections, or as for `finetune_steps`.
+    """
+    if not Path(workspace).is_dir():
+        raise WorkspaceError(
+            f"The worker does not find the corrections in {workspace}; expected a worker on this "
+            "computer or one that shares its disk. Choose where to compute in the panel's "
+            "preferences."
+        )
+    from ds2net_training.finetuning.finetune import finetune_steps
+
+    return (
+        yield from finetune_steps(
+            parent,
+            Path(workspace),
+            name,
+            settings,
+            device=device,
+            library=ModelLibrary(Path(root)),
+            should_stop=stop,
+        )
+    )
