@@ -15,19 +15,42 @@ class ModelList:
     -------
     changed
         Models came or went.
+    chosen
+        The viewer's images are segmented with another model from now on.
+    preferred
+        A panel wishes that they are.
     """
 
     changed = Signal()
+    chosen = Signal(str)
+    preferred = Signal(str)
 
     def __init__(self, library: ModelLibrary | None = None) -> None:
         self.library = library or ModelLibrary()
         self._entries: dict[str, ModelEntry] = {}
         self._read()
+        self.current = self.default()
+        """The model that images are segmented with."""
 
     def refresh(self) -> None:
         """Read the library again, and tell whoever shows it."""
         self._read()
         self.changed.emit()
+
+    def choose(self, name: str) -> None:
+        """Note with which model images are segmented, and tell whoever follows it."""
+        if name != self.current:
+            self.current = name
+            self.chosen.emit(name)
+
+    def prefer(self, name: str) -> None:
+        """Wish that images are segmented with a model, such as one that has become better."""
+        self.preferred.emit(name)
+        self.choose(name)
+
+    def entries(self) -> tuple[ModelEntry, ...]:
+        """Return the models, bundled ones first."""
+        return tuple(self._entries.values())
 
     def names(self) -> tuple[str, ...]:
         """Return the names, bundled models first."""
