@@ -8,6 +8,7 @@ import napari
 import pytest
 
 from napari_ds2net.gui import _messages, session
+from napari_ds2net.gui.fine_tune_widget import FineTuneWidget
 from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.window import close_layers
@@ -51,6 +52,17 @@ def panel(viewer: napari.Viewer, engine: ThreadEngine, told: list[str]) -> Itera
     close_layers(viewer)
     dock, widget = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
     assert isinstance(widget, SegmentWidget)
+    yield widget
+    widget.controller.close()
+    viewer.window.remove_dock_widget(dock)
+    session.forget_sessions()
+
+
+@pytest.fixture
+def tuner(viewer: napari.Viewer, engine: ThreadEngine, told: list[str]) -> Iterator[FineTuneWidget]:
+    viewer.layers.clear()
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-ds2net", "Fine-tune")
+    assert isinstance(widget, FineTuneWidget)
     yield widget
     widget.controller.close()
     viewer.window.remove_dock_widget(dock)

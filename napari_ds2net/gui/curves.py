@@ -1,0 +1,169 @@
+"""Loss and Dice of a training while it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from napari_ds2net.gui.panels._parts import note
+
+REDRAW_MS = 200
+_LOSS_COLOUR = (213, 94, 0)
+_DICE_COLOUR = (0, 136, 204)
+"""Both differ from light and from dark ground, and from each other to every eye."""
+_PLOT_HEIGHT, _STEPS_HEIGHT = 96, 36
+_AXIS_WIDTH = 52
+_NAN = float("nan")
+
+
+class Curve:
+    """Points of several rounds behind each other, with a gap between rounds."""
+
+    def __init__(self) -> None:
+        self.x: list[float] = []
+        self.y: list[float] = []
+
+    def add(self, x: float, y: float) -> None:
+        """Append a point."""
+        self.x.append(x)
+        self.y.append(y)
+
+    def break_off(self) -> None:
+        """Let the next point begin a line of its own."""
+        if self.x:
+            self.add(self.x[-1], _NAN)
+
+    @property
+    def count(self) -> int:
+        """Number of points, gaps not counted."""
+        return sum(not np.isnan(y) for y in self.y)
+
+
+class Curves(QWidget):
+    """Two small plots above each other: the loss, and Dice on what is not learned from.
+
+    Every round of learning continues to the right of the one before. The plots are drawn at most
+    five times a second, however often points come.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("curves")
+        self.loss, self.dice, self.before = Curve(), Curve(), Curve()
+        self._round = 0
+        self._offset = 0.0
+        self._end = 0.0
+        self._loss_plot, self._dice_plot = _plot("loss"), _plot("Dice")
+        self._dice_plot.setLabel("bottom", "step")
+        self._dice_plot.setFixedHeight(_PLOT_HEIGHT + _STEPS_HEIGHT)
+        self._dice_plot.setXLink(self._loss_plot)
+        self._loss_plot.getAxis("bottom").setStyle(showValues=False)
+        dice_pen = pg.mkPen(_DICE_COLOUR, width=2)
+        self._lines = (
+            self._loss_plot.plot(pen=pg.mkPen(_LOSS_COLOUR, width=1.5), connect="finite"),
+            self._dice_plot.plot(connect="finite"),
+            self._dice_plot.plot(
+                pen=dice_pen, connect="finite", symbol="o", symbolSize=4, symbolPen=None,
+                symbolBrush=pg.mkBrush(_DICE_COLOUR),
+            ),
+        )  # fmt: skip
+        self.about_label = note(
+            "about_curves", "Dice on images that a round does not learn from; dashed: before."
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        for part in (self._loss_plot, self._dice_plot, self.about_label):
+            layout.addWidget(part)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REDRAW_MS)
+        self._timer.timeout.connect(self._draw)
+        self._colour()
+
+    def clear(self) -> None:
+        """Take all points away."""
+        self.loss, self.dice, self.before = Curve(), Curve(), Curve()
+        self._round = 0
+        self._offset = self._end = 0.0
+        self._draw()
+
+    def add_loss(self, number: int, step: int, loss: float) -> None:
+        """Append the loss after a step of round `number`."""
+        self.loss.add(self._place(number, step), loss)
+        self._later()
+
+    def add_dice(self, number: int, step: int, dice: float, before: float) -> None:
+        """Append the Dice after a step of round `number`, and that of the starting network."""
+        x = self._place(number, step)
+        if not self.dice.x or np.isnan(self.dice.y[-1]):
+            self.dice.add(self._offset, before)
+            self.before.add(self._offset, before)
+        self.dice.add(x, dice)
+        self.before.add(x, before)
+        self._later()
+
+    def _place(self, number: int, step: int) -> float:
+        """Return where a step lies; a new round begins where the last one ended."""
+        if number != self._round:
+            self._round = number
+            self._offset = self._end
+            for curve in (self.loss, self.dice, self.before):
+                curve.break_off()
+        self._end = max(self._end, self._offset + step)
+        return self._offset + step
+
+    def _later(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _draw(self) -> None:
+        for line, curve in zip(self._lines, (self.loss, self.before, self.dice), strict=True):
+            line.setData(np.asarray(curve.x, float), np.asarray(curve.y, float))
+        self._loss_plot.setXRange(0, max(self._end, 1.0), padding=0.02)
+
+    # ----------------------------------------------------------------- colours
+
+    def changeEvent(self, a0: QEvent | None) -> None:
+        """Follow the theme."""
+        super().changeEvent(a0)
+        kinds = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
+        if a0 is not None and a0.type() in kinds and hasattr(self, "_timer"):
+            self._colour()
+
+    def showEvent(self, a0: Any) -> None:
+        """Take the theme of the window that it is shown in."""
+        super().showEvent(a0)
+        self._colour()
+
+    def _colour(self) -> None:
+        palette = self.palette()
+        text = palette.color(palette.ColorRole.WindowText)
+        for plot in (self._loss_plot, self._dice_plot):
+            plot.setBackground(palette.color(palette.ColorRole.Window))
+            for side in ("left", "bottom"):
+                axis = plot.getAxis(side)
+                axis.setPen(pg.mkPen(text, width=1))
+                axis.setTextPen(text)
+        self._lines[1].setPen(pg.mkPen(text, width=1, style=Qt.PenStyle.DashLine))
+
+
+def _plot(label: str) -> Any:
+    """Make a plot that only shows: the mouse and its wheel belong to the panel."""
+    plot: Any = pg.PlotWidget()
+    plot.setLabel("left", label)
+    for side in ("left", "bottom"):
+        plot.getAxis(side).enableAutoSIPrefix(False)
+    plot.getAxis("left").setWidth(_AXIS_WIDTH)
+    plot.setMenuEnabled(False)
+    plot.setMouseEnabled(False, False)
+    plot.hideButtons()
+    plot.setFixedHeight(_PLOT_HEIGHT)
+    plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    plot.setMinimumWidth(120)
+    plot.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    return plot

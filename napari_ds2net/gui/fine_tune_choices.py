@@ -1,0 +1,220 @@
+"""What a fine-tuning starts from: a model, a free name, a time, and the corrections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject
+
+from ds2net_training.finetuning.settings import FULL_MINUTES, QUICK_MINUTES
+from napari_ds2net.errors import DS2NetError
+from napari_ds2net.gui import _messages
+from napari_ds2net.gui._background import Background
+from napari_ds2net.gui.correction_list import PICTURE_PX, CorrectionItem, Key
+from napari_ds2net.gui.corrections import Corrections
+from napari_ds2net.gui.lineage import family, next_name
+from napari_ds2net.gui.model_list import ModelList
+from napari_ds2net.gui.panels.fine_tune import FineTunePanel
+from napari_ds2net.workspace import Correction
+
+FEWEST = 2
+"""Corrections without which there is nothing to test on."""
+_VERY_FEW, _FEW = 5, 10
+_KINDS = {"edited": "edited", "unchanged": "as found", "empty": "nothing there"}
+
+
+class FineTuneChoices(QObject):
+    """Offers models, names and corrections, and says what is missing.
+
+    Parameters
+    ----------
+    panel, models, corrections
+        Where they are shown, the library, and the workspaces.
+    """
+
+    def __init__(self, panel: FineTunePanel, models: ModelList, corrections: Corrections) -> None:
+        super().__init__(panel)
+        self._panel = panel
+        self._models = models
+        self._corrections = corrections
+        self._proposed = ""
+        self._shown: dict[Key, Correction] = {}
+        self._removed: list[tuple[Correction, ...]] = []
+        self._background = Background(self)
+        panel.model_chosen.connect(self.refresh)
+        panel.mode_chosen.connect(self._on_mode_chosen)
+        panel.name_edited.connect(self._check)
+        panel.corrections.remove_requested.connect(self._on_remove)
+        panel.corrections.undo_requested.connect(self._on_undo)
+        models.changed.connect(self._offer)
+        models.chosen.connect(self._offer)
+        corrections.changed.connect(self._on_corrections_changed)
+        self._offer()
+
+    def close(self) -> None:
+        """Follow nothing any more."""
+        self._models.changed.disconnect(self._offer)
+        self._models.chosen.disconnect(self._offer)
+        self._corrections.changed.disconnect(self._on_corrections_changed)
+        self._background.close()
+
+    @property
+    def root(self) -> str:
+        """The oldest ancestor of the chosen model, whose workspace is shared by its heirs."""
+        return self._corrections.root_of(self._panel.model)
+
+    def refresh(self) -> None:
+        """Show what belongs to the chosen model."""
+        self._removed.clear()
+        self._propose_name()
+        self._panel.set_model_tip(self._models.tip(self._panel.model))
+        self._show_versions()
+        self._show_corrections()
+
+    # ------------------------------------------------------------------- models
+
+    def _offer(self, *_: object) -> None:
+        """Offer the models; the one that images are segmented with is chosen."""
+        self._panel.set_models(self._models.choices(), self._models.current)
+        self.refresh()
+
+    def _propose_name(self) -> None:
+        taken = self._models.library.names()
+        if self._panel.new_name in ("", self._proposed, *taken):
+            self._proposed = next_name(self.root, taken)
+            self._panel.set_new_name(self._proposed)
+
+    def _show_versions(self) -> None:
+        versions = family(self._models.entries(), self.root, self._corrections.root_of)
+        self._panel.versions.set_versions(versions, self._models.current)
+
+    def _on_mode_chosen(self) -> None:
+        self._panel.set_minutes(QUICK_MINUTES if self._panel.mode == "quick" else FULL_MINUTES)
+
+    def _check(self) -> None:
+        self._panel.set_ready(self._why_not())
+
+    def _why_not(self) -> str:
+        """Say what is missing before a fine-tuning can start; empty where nothing is."""
+        if not self._panel.model:
+            return "There is no model to start from; add one in the panel “Segment with DS²Net”."
+        count = len(self._shown)
+        if count < FEWEST:
+            found = "there is one" if count else "there is none"
+            return (
+                f"At least {FEWEST} accepted corrections are needed, and {found}: segment an image "
+                "in the panel “Segment with DS²Net”, correct its mask and press Accept & next."
+            )
+        try:
+            self._models.library.check_new_name(self._panel.new_name)
+        except DS2NetError as error:
+            return str(error)
+        return ""
+
+    # -------------------------------------------------------------- corrections
+
+    def _on_corrections_changed(self) -> None:
+        self._show_corrections()
+
+    def _show_corrections(self) -> None:
+        try:
+            found = self._corrections.workspace_for(self._panel.model).corrections()
+        except DS2NetError as error:
+            found = ()
+            self._panel.set_status(_messages.complain(error))
+        self._shown = {_key(correction): correction for correction in found}
+        learned = self._models.card(self._panel.model).recipe.get("learned", ())
+        items = [_item(each, len(found), learned) for each in found]
+        self._panel.corrections.set_items(items)
+        self._panel.corrections.set_about(_about(len(found)))
+        self._offer_undo()
+        self._check()
+        for key in self._panel.corrections.missing_pictures():
+            self._draw(key, self._shown[key])
+
+    def _draw(self, key: Key, correction: Correction) -> None:
+        """Read a picture in a thread, for a large image takes long."""
+
+        def done(picture: NDArray[np.uint8]) -> None:
+            self._panel.corrections.set_picture(key, picture)
+
+        def work() -> NDArray[np.uint8]:
+            return correction.thumbnail(2 * PICTURE_PX)
+
+        self._background.run(work, done, lambda _: None)
+
+    def _on_remove(self, keys: tuple[Key, ...]) -> None:
+        chosen = tuple(self._shown[key] for key in keys if key in self._shown)
+        done: list[Correction] = []
+        try:
+            workspace = self._corrections.workspace_for(self._panel.model)
+            for correction in chosen:
+                workspace.remove(correction)
+                done.append(correction)
+        except DS2NetError as error:
+            self._panel.set_status(_messages.complain(error))
+        if done:
+            self._removed.append(tuple(done))
+        self._corrections.changed.emit()
+
+    def _on_undo(self) -> None:
+        if not self._removed:
+            return
+        try:
+            workspace = self._corrections.workspace_for(self._panel.model)
+            for correction in self._removed.pop():
+                workspace.restore(correction)
+        except DS2NetError as error:
+            self._panel.set_status(_messages.complain(error))
+        self._corrections.changed.emit()
+
+    def _offer_undo(self) -> None:
+        last = self._removed[-1] if self._removed else ()
+        names = ", ".join(correction.stem for correction in last)
+        self._panel.corrections.set_undo(f"Bring back {names}" if names else "")
+
+
+def _key(correction: Correction) -> Key:
+    return correction.stem, correction.revision
+
+
+def _item(correction: Correction, count: int, learned: Any) -> CorrectionItem:
+    kind = _KINDS.get(correction.kind, correction.kind)
+    part = _part(correction, count, learned)
+    objects = f"{correction.object_count} object{'s' * (correction.object_count != 1)}"
+    height, width = correction.shape
+    lines = [
+        correction.stem,
+        f"{kind}, {objects}, {width} x {height} pixels",
+        f"reviewed: {correction.reviewed_share:.0%}",
+        f"accepted {correction.accepted_at[:16].replace('T', ' ')}",
+        f"used: {part}",
+    ]
+    return CorrectionItem(
+        key=_key(correction), name=correction.stem, kind=kind, part=part, tip="\n".join(lines)
+    )
+
+
+def _part(correction: Correction, count: int, learned: Any) -> str:
+    """Say what a correction is used for."""
+    if correction.content_hash in learned:
+        return "known already"
+    if correction.split is None:
+        return "new"
+    if count < _FEW:
+        return "tested in turn"
+    return "only tested" if correction.split.part == "hold_out" else "learned from"
+
+
+def _about(count: int) -> str:
+    """Say how many corrections there are, and what a score on them is worth."""
+    if count == 0:
+        return "None is accepted yet."
+    told = f"{count} accepted correction{'s' * (count != 1)}."
+    if count < _VERY_FEW:
+        return f"{told} With fewer than five, the scores before and after say little."
+    if count < _FEW:
+        return f"{told} With fewer than ten, each is tested on in turn."
+    return f"{told} Some are kept apart and only tested on."

@@ -1,0 +1,27 @@
+"""The widget "Fine-tune" that the manifest names."""
+
+from __future__ import annotations
+
+import napari
+
+from napari_ds2net.gui.fine_tune_controller import FineTuneController
+from napari_ds2net.gui.panels.fine_tune import FineTunePanel
+from napari_ds2net.gui.session import session_of
+
+
+class FineTuneWidget(FineTunePanel):
+    """The panel "Fine-tune" of a viewer, with its controller.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer in which it is docked; napari gives it.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        session = session_of(napari_viewer)
+        self.controller = FineTuneController(
+            self, session.bridge, session.models, session.corrections
+        )
+        self.destroyed.connect(self.controller.close)

@@ -1,0 +1,238 @@
+"""The panel "Fine-tune"."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from magicgui.widgets import FloatSpinBox, LineEdit
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QWidget
+
+from ds2net_training.finetuning.settings import SEMI_NOTICE
+from napari_ds2net.gui._qt import Signal
+from napari_ds2net.gui.before_after import BeforeAfter
+from napari_ds2net.gui.correction_list import CorrectionList
+from napari_ds2net.gui.curves import Curves
+from napari_ds2net.gui.panels._parts import (
+    ChoiceBox,
+    Form,
+    ProgressLine,
+    ScrollingPanel,
+    button,
+    heading,
+    named,
+    note,
+    row,
+)
+from napari_ds2net.gui.version_list import VersionList
+
+_LEAST_WIDTH = 332
+"""Pixels that the widest row and a scroll bar need."""
+_MODES = (
+    ("Quick: the decoder only", "quick"),
+    ("Full: every weight", "full"),
+    ("Semi-supervised: later", "semi"),
+)
+_MODE_TIPS = (
+    "Learns the decoder on features that are computed once: half a minute.",
+    "Learns every weight, at low rates: minutes. For images unlike those it knows.",
+    SEMI_NOTICE,
+)
+
+
+class FineTunePanel(ScrollingPanel):
+    """Widgets, signals and setters; what they mean is the controller's business.
+
+    Signals
+    -------
+    start_requested, stop_requested, cancel_requested
+        A button was pressed.
+    model_chosen, mode_chosen, name_edited
+        A choice was made by a person.
+    """
+
+    start_requested = Signal()
+    stop_requested = Signal()
+    cancel_requested = Signal()
+    model_chosen = Signal()
+    mode_chosen = Signal()
+    name_edited = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("fine_tune_panel")
+        self._quiet = False
+        self._running = False
+        self._why_not = ""
+        self._build_choices()
+        self.corrections = CorrectionList()
+        self.add(heading("Corrections"), self.corrections)
+        self._build_run()
+        self.curves = Curves()
+        self.before_after = BeforeAfter()
+        self.versions = VersionList()
+        self.add(self.curves, self.before_after, heading("Versions"), self.versions)
+        self.finish()
+        self.setMinimumWidth(_LEAST_WIDTH)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.curves.hide()
+        self.set_running(False)
+
+    # ------------------------------------------------------------------- build
+
+    def _build_choices(self) -> None:
+        self.model_field = ChoiceBox("model", "Start from", "The network to go on from.")
+        self.name_field = LineEdit(
+            label="New name", tooltip="Name of the new model. No model is ever overwritten."
+        )
+        self.mode_field = ChoiceBox("mode", "Mode", "What is learned.", _MODES)
+        self.minutes_field = FloatSpinBox(
+            label="Time", min=0.1, max=600.0, step=0.5, value=0.5,
+            tooltip="Time for everything, the comparison before and after included.",
+        )  # fmt: skip
+        minutes: Any = self.minutes_field.native
+        minutes.setSuffix(" min")
+        minutes.setDecimals(1)
+        modes: Any = self.mode_field.native
+        for at, tip in enumerate(_MODE_TIPS):
+            modes.setItemData(at, tip, Qt.ItemDataRole.ToolTipRole)
+        modes.model().item(len(_MODES) - 1).setEnabled(False)
+        fields = Form()
+        for field in (
+            self.model_field,
+            named(self.name_field, "new_name"),
+            self.mode_field,
+            named(self.minutes_field, "minutes"),
+        ):
+            fields.add(field)
+        self.add(fields)
+        self.model_field.changed.connect(lambda: self._tell(self.model_chosen))
+        self.mode_field.changed.connect(lambda: self._tell(self.mode_chosen))
+        self.name_field.changed.connect(lambda: self._tell(self.name_edited))
+
+    def _build_run(self) -> None:
+        self.start_button = button("Start", "fine_tune_button", "")
+        self.stop_button = button(
+            "Stop && keep best", "stop_button",
+            "Stop learning now; the best so far is compared and kept",
+        )  # fmt: skip
+        self.cancel_button = button("Cancel", "cancel_button", "Stop now and keep nothing")
+        self.progress_field = ProgressLine("progress")
+        self.status_label = note("status")
+        self.advice_label = note("advice")
+        self.add(
+            row(self.start_button, self.stop_button, self.cancel_button),
+            self.progress_field,
+            self.status_label,
+            self.advice_label,
+        )
+        self.advice_label.hide()
+        self.start_button.clicked.connect(self.start_requested)
+        self.stop_button.clicked.connect(self.stop_requested)
+        self.cancel_button.clicked.connect(self.cancel_requested)
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Generator[None]:
+        """Change fields without telling anybody."""
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
+
+    def _tell(self, signal: Any) -> None:
+        """Emit a signal if it was a person who changed something."""
+        if not self._quiet:
+            signal.emit()
+
+    # ------------------------------------------------------------------ choices
+
+    @property
+    def model(self) -> str:
+        """Name of the model to start from, empty where there is none."""
+        return str(self.model_field.value or "")
+
+    @property
+    def new_name(self) -> str:
+        """Name of the new model."""
+        return str(self.name_field.value).strip()
+
+    @property
+    def mode(self) -> str:
+        """``"quick"`` or ``"full"``."""
+        return str(self.mode_field.value)
+
+    @property
+    def minutes(self) -> float:
+        """Time for everything."""
+        return float(self.minutes_field.value)
+
+    # ------------------------------------------------------------------ setters
+
+    def set_models(self, models: Sequence[tuple[str, str]], chosen: str) -> None:
+        """Offer models: what is shown and the name; choose one."""
+        with self._quietly():
+            self.model_field.offer(models, chosen)
+
+    def set_model_tip(self, text: str) -> None:
+        """Describe the chosen model in its tool tip."""
+        self.model_field.tooltip = text
+
+    def set_new_name(self, name: str) -> None:
+        """Propose a name."""
+        with self._quietly():
+            self.name_field.value = name
+
+    def set_minutes(self, minutes: float) -> None:
+        """Propose a time."""
+        with self._quietly():
+            self.minutes_field.value = minutes
+
+    def set_ready(self, why_not: str) -> None:
+        """Enable Start, or say in a sentence what is missing."""
+        before, self._why_not = self._why_not, why_not
+        self._enable()
+        if not self._running and (why_not or self.status_label.text() == before):
+            self.set_status(why_not)
+
+    def set_running(self, running: bool) -> None:
+        """Enable what can be pressed during a run, or outside one."""
+        self._running = running
+        self._enable()
+        self.set_stoppable(False)
+        self.cancel_button.setEnabled(running)
+        self.corrections.set_locked(running)
+        for field in (self.model_field, self.name_field, self.mode_field, self.minutes_field):
+            field.enabled = not running
+        if not running:
+            self.progress_field.set_share(0.0)
+
+    def set_stoppable(self, stoppable: bool) -> None:
+        """Enable "Stop & keep best" while there is something to keep."""
+        self.stop_button.setEnabled(stoppable)
+
+    def set_progress(self, share: float, text: str) -> None:
+        """Show how far a run is: a share in [0, 1]."""
+        self.progress_field.set_share(share)
+        self.set_status(text)
+
+    def set_status(self, text: str) -> None:
+        """Say how a run goes or went, or what is missing."""
+        self.status_label.setText(text)
+
+    def set_advice(self, text: str) -> None:
+        """Say what the numbers to come will be worth."""
+        self.advice_label.setText(text)
+        self.advice_label.setVisible(bool(text))
+
+    def scroll_to(self, part: QWidget) -> None:
+        """Bring a part of the panel into view, once it has found its place."""
+        QTimer.singleShot(0, lambda: self.ensureWidgetVisible(part, 0, 0))
+
+    def _enable(self) -> None:
+        self.start_button.setEnabled(not self._running and not self._why_not)
+        self.start_button.setToolTip(
+            self._why_not or "Learn from the corrections, in a process of its own"
+        )
