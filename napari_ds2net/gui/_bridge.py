@@ -38,16 +38,17 @@ class EngineBridge(QObject):
     thread, so that followers are called by the main thread's event loop, in order.
     """
 
-    _event = Signal(object, int, object)
-    _finished = Signal(object, int, object)
-    _failed = Signal(object, int, object)
-    _cancelled = Signal(object, int)
+    _event = Signal(int, object)
+    _finished = Signal(int, object)
+    _failed = Signal(int, object)
+    _cancelled = Signal(int)
     state_changed = Signal(object)
 
     def __init__(self, engine: Engine, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.engine = engine
         self._last = 0
+        self._followers: dict[int, Follower] = {}
         queued = Qt.ConnectionType.QueuedConnection
         pairs: list[tuple[Any, Callable[..., None]]] = [
             (self._event, self._on_event),
@@ -68,6 +69,12 @@ class EngineBridge(QObject):
     def close(self) -> None:
         """Stop listening to the engine."""
         self.engine.remove_listener(self._on_engine_state)
+        self._followers.clear()
+
+    def drop(self, *followers: Follower) -> None:
+        """Tell these nothing more; they belong to a panel that is gone."""
+        gone = {id(follower) for follower in followers}
+        self._followers = {n: f for n, f in self._followers.items() if id(f) not in gone}
 
     def start(
         self, follower: Follower, steps: Callable[..., Any], *args: object, **kwargs: object
@@ -75,13 +82,14 @@ class EngineBridge(QObject):
         """Submit a job; return its number, under which `follower` hears of it, and the run."""
         self._last += 1
         number = self._last
+        self._followers[number] = follower
         run = self.engine.submit(
             steps,
             *args,
-            on_event=lambda event: self._event.emit(follower, number, event),
-            on_finished=lambda result: self._finished.emit(follower, number, result),
-            on_failed=lambda error: self._failed.emit(follower, number, error),
-            on_cancelled=lambda: self._cancelled.emit(follower, number),
+            on_event=lambda event: self._event.emit(number, event),
+            on_finished=lambda result: self._finished.emit(number, result),
+            on_failed=lambda error: self._failed.emit(number, error),
+            on_cancelled=lambda: self._cancelled.emit(number),
             **kwargs,
         )
         return number, run
@@ -89,14 +97,18 @@ class EngineBridge(QObject):
     def _on_engine_state(self, state: EngineState) -> None:
         self.state_changed.emit(state)
 
-    def _on_event(self, follower: Follower, number: int, event: object) -> None:
-        follower.run_event(number, event)
+    def _on_event(self, number: int, event: object) -> None:
+        if number in self._followers:
+            self._followers[number].run_event(number, event)
 
-    def _on_finished(self, follower: Follower, number: int, result: object) -> None:
-        follower.run_finished(number, result)
+    def _on_finished(self, number: int, result: object) -> None:
+        if (follower := self._followers.pop(number, None)) is not None:
+            follower.run_finished(number, result)
 
-    def _on_failed(self, follower: Follower, number: int, error: Exception) -> None:
-        follower.run_failed(number, error)
+    def _on_failed(self, number: int, error: Exception) -> None:
+        if (follower := self._followers.pop(number, None)) is not None:
+            follower.run_failed(number, error)
 
-    def _on_cancelled(self, follower: Follower, number: int) -> None:
-        follower.run_cancelled(number)
+    def _on_cancelled(self, number: int) -> None:
+        if (follower := self._followers.pop(number, None)) is not None:
+            follower.run_cancelled(number)

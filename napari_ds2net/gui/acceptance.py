@@ -17,6 +17,7 @@ from napari_ds2net.core.image_score import error_score
 from napari_ds2net.errors import DS2NetError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._background import Background
+from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui._layers import LayerAdapter, RegionKind, ResultLayers
 from napari_ds2net.gui._layers.adapter import QUEUED_FROM
 from napari_ds2net.gui.corrections import Corrections
@@ -78,7 +79,8 @@ class Acceptance(QObject):
         self._draft_timer.setInterval(DRAFT_DELAY_MS)
         self._draft_timer.timeout.connect(self.save_drafts)
         panel.accept_requested.connect(self.accept)
-        layers.mask_painted.connect(self._on_mask_painted)
+        self.connections = Connections()
+        self.connections.add(layers.mask_painted, self._on_mask_painted)
 
     def close(self) -> None:
         """Save what is not saved yet."""
@@ -166,14 +168,19 @@ class Acceptance(QObject):
         except DS2NetError:
             return
 
-        def work() -> tuple[NDArray[Any] | None, Correction | None]:
+        def work() -> tuple[NDArray[Any] | None, Correction | None, tuple[str, ...]]:
             workspace = self._corrections.workspace_for(edit.model)
             digest = content_hash(edit.pixels)
             draft = workspace.drafts.take(frame_key(digest, frame))
-            return draft, workspace.find(digest, frame)
+            news = self._corrections.take_news(edit.model)
+            return draft, workspace.find(digest, frame), news
 
-        def done(found: tuple[NDArray[Any] | None, Correction | None]) -> None:
-            draft, earlier = found
+        def done(
+            found: tuple[NDArray[Any] | None, Correction | None, tuple[str, ...]],
+        ) -> None:
+            draft, earlier, news = found
+            for sentence in news:
+                _messages.tell(sentence)
             if draft is not None and not results.is_edited(frame):
                 results.put_back(frame, draft)
                 _messages.tell(

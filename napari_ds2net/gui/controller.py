@@ -17,6 +17,7 @@ from napari_ds2net.engine.jobs import FrameDone, FrameStarted, SegmentDone, segm
 from napari_ds2net.errors import DS2NetError, ImageError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._bridge import EngineBridge
+from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui._layers import ImageSource, LayerAdapter, Region, RegionKind, ResultLayers
 from napari_ds2net.gui.acceptance import Acceptance
 from napari_ds2net.gui.corrections import Corrections
@@ -88,8 +89,9 @@ class SegmentController(QObject):
         panel.cancel_requested.connect(self.cancel)
         panel.mask_options_changed.connect(self._on_mask_options_changed)
         self.image.changed.connect(self._on_image_changed)
-        layers.image_removed.connect(self._on_image_removed)
-        layers.frame_changed.connect(self._on_frame_changed)
+        self.connections = Connections()
+        self.connections.add(layers.image_removed, self._on_image_removed)
+        self.connections.add(layers.frame_changed, self._on_frame_changed)
         self.image.refresh()
 
     def close(self) -> None:
@@ -100,8 +102,10 @@ class SegmentController(QObject):
         if self._active is not None:
             self._active.run.cancel()
             self._active = None
+        self.bridge.drop(self, self.model, self.follower, self.folder)
         self.acceptance.close()
-        self.layers.disconnect()
+        for each in (self, self.image, self.model, self.acceptance):
+            each.connections.close()
 
     # --------------------------------------------------------------------- run
 

@@ -32,6 +32,7 @@ class Corrections:
     def __init__(self, models: ModelList) -> None:
         self._models = models
         self._open: dict[str, Workspace] = {}
+        self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def workspace_for(self, model: str) -> Workspace:
@@ -49,6 +50,19 @@ class Corrections:
             workspace = self._open[name]
         workspace.refresh()
         return workspace
+
+    def take_news(self, model: str) -> tuple[str, ...]:
+        """Return once what was put right when a model's workspace was opened, in sentences."""
+        name = self.root_of(model)
+        with self._lock:
+            if name in self._told or name not in self._open:
+                return ()
+            self._told.add(name)
+            workspace = self._open[name]
+        if not workspace.writable:
+            unwritable = f"{workspace.folder} cannot be written, so nothing can be accepted there."
+            return (*workspace.recovered, unwritable)
+        return workspace.recovered
 
     def root_of(self, model: str) -> str:
         """Return the oldest ancestor of a model that its cards name."""

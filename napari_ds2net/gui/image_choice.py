@@ -10,6 +10,7 @@ from psygnal import Signal
 from qtpy.QtCore import QObject
 
 from napari_ds2net.errors import ImageError
+from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui._layers import ImageSource, LayerAdapter, ResultLayers
 from napari_ds2net.gui._layers.source import channel_axes, likely_channel_axis
 from napari_ds2net.gui.panels.segment import ChannelAxis, SegmentPanel
@@ -45,8 +46,9 @@ class ImageChoice(QObject):
         self._axis_shown: tuple[object, int | None] = (None, None)
         panel.image_chosen.connect(self._on_image_chosen)
         panel.channels_chosen.connect(self._on_channels_chosen)
-        layers.images_changed.connect(self.refresh)
-        layers.active_image_changed.connect(self._on_active_image_changed)
+        self.connections = Connections()
+        self.connections.add(layers.images_changed, self.refresh)
+        self.connections.add(layers.active_image_changed, self._on_active_image_changed)
 
     @property
     def image(self) -> Image | None:

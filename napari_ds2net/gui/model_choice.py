@@ -10,6 +10,7 @@ from napari_ds2net.engine import EngineState
 from napari_ds2net.engine.jobs import WarmedUp, warm_up
 from napari_ds2net.errors import ImageError
 from napari_ds2net.gui._bridge import EngineBridge
+from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.network.card import ModelCard
@@ -39,7 +40,8 @@ class ModelChoice(QObject):
         self._warming = 0
         panel.model_chosen.connect(self._on_model_chosen)
         panel.device_chosen.connect(self.warm_up)
-        models.changed.connect(self._offer)
+        self.connections = Connections()
+        self.connections.add(models.changed, self._offer)
         bridge.state_changed.connect(self._on_engine_state)
         self._offer()
         self.engine_changed()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pytestqt.qtbot import QtBot
 
-from napari_ds2net.engine.jobs import FrameStarted, SegmentDone
+from napari_ds2net.engine.jobs import FrameStarted
 from napari_ds2net.errors import DeviceError
 from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.stand_in import ThreadEngine
@@ -171,25 +171,3 @@ def test_deleting_a_result_layer_in_mid_run_does_no_harm(
     engine.gate.set()
     settle(qtbot, lambda: not panel.controller.is_running)
     assert layer(viewer, "frame mask").data.any()
-
-
-def test_closing_the_viewer_in_mid_run_cancels_it(
-    qtbot: QtBot, viewer: Any, panel: SegmentWidget, engine: ThreadEngine
-) -> None:
-    viewer.add_image(disc(), name="frame")
-    engine.gate.clear()
-    ended: list[str] = []
-
-    def waits(*_: Any) -> Any:
-        try:
-            yield FrameStarted(0, 1)
-            yield FrameStarted(0, 1)
-        finally:
-            ended.append("closed")
-        return SegmentDone(0.0, 1, "cpu", "polyp")
-
-    engine.replaced["segment_frames"] = waits
-    click(qtbot, panel, "run_button")
-    panel.controller.close()
-    engine.gate.set()
-    settle(qtbot, lambda: ended == ["closed"])

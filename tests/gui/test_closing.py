@@ -1,0 +1,52 @@
+"""Closing a viewer ends what it was doing, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import napari
+import pytest
+from pytestqt.qtbot import QtBot
+
+from napari_ds2net.engine.jobs import FrameStarted, SegmentDone
+from napari_ds2net.gui import session
+from tests.gui.stand_in import ThreadEngine
+from tests.gui.window import close_layers, disc, segment, settle
+
+
+@pytest.mark.usefixtures("engine", "told")
+def test_a_panel_that_was_closed_can_be_opened_again(qtbot: QtBot, viewer: Any) -> None:
+    close_layers(viewer)
+    for number in range(2):
+        name = "Segment with DS²Net"
+        dock, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", name)
+        viewer.add_image(disc(), name=f"frame {number}")
+        segment(qtbot, panel)
+        assert f"frame {number} mask" in viewer.layers
+        dock.destroyOnClose()
+        qtbot.wait(1)
+    viewer.add_image(disc(), name="nobody minds")
+    session.forget_sessions()
+
+
+@pytest.mark.usefixtures("window", "told")
+def test_closing_the_viewer_in_mid_run_cancels_it(qtbot: QtBot, engine: ThreadEngine) -> None:
+    ended: list[str] = []
+
+    def waits(*_: Any) -> Any:
+        try:
+            yield FrameStarted(0, 1)
+            yield FrameStarted(0, 1)
+        finally:
+            ended.append("closed")
+        return SegmentDone(0.0, 1, "cpu", "polyp")
+
+    engine.replaced["segment_frames"] = waits
+    engine.gate.clear()
+    viewer: Any = napari.Viewer(show=True)
+    _, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
+    viewer.add_image(disc(), name="frame")
+    panel.run_button.click()
+    viewer.close()
+    engine.gate.set()
+    settle(qtbot, lambda: ended == ["closed"])
