@@ -90,6 +90,7 @@ class SegmentController(QObject):
         panel.mask_options_changed.connect(self._on_mask_options_changed)
         self.image.changed.connect(self._on_image_changed)
         self.connections = Connections()
+        self.connections.add(models.preferred, self._on_model_preferred)
         self.connections.add(layers.image_removed, self._on_image_removed)
         self.connections.add(layers.frame_changed, self._on_frame_changed)
         self.image.refresh()
@@ -294,6 +295,11 @@ class SegmentController(QObject):
             active.run.cancel()
             active.results.remove_layers()
             self.panel.set_status("The image was closed, so its segmentation was given up.")
+
+    def _on_model_preferred(self, name: str) -> None:
+        """Order what is left of a folder anew, with the network that has become better."""
+        if not self.is_running:
+            self.folder.rank_again()
 
     def _on_accepted(self, results: ResultLayers, frame: Frame) -> None:
         """Go on to the next frame; segment it if that was not done yet."""

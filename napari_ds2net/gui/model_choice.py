@@ -42,6 +42,7 @@ class ModelChoice(QObject):
         panel.device_chosen.connect(self.warm_up)
         self.connections = Connections()
         self.connections.add(models.changed, self._offer)
+        self.connections.add(models.preferred, self.prefer)
         bridge.state_changed.connect(self._on_engine_state)
         self._offer()
         self.engine_changed()
@@ -90,6 +91,7 @@ class ModelChoice(QObject):
         self.warm_up()
 
     def _show_card(self) -> None:
+        self._models.choose(self._panel.model)
         card = self.card
         self._panel.set_model_tip(self._models.tip(self._panel.model))
         self._panel.set_mask_options(card.threshold, card.smallest_object_px, card.split_touching)
