@@ -25,11 +25,12 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.hospitals import Hospital, Subject, read_hospital
+from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import choose_share, dice_of
 from ds2net_training.finetuning.division import make_folds
 from ds2net_training.finetuning.learner import Learner
 from ds2net_training.finetuning.settings import FineTuneSettings
-from ds2net_training.finetuning.sources import CacheLimits, FreshViews, Source, cache_views
+from ds2net_training.finetuning.sources import FreshViews, Source, examine
 from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.core.device import choose_plan
 
@@ -127,7 +128,7 @@ class Bench:
             rows = []
             for share in self.settings.mixing:
                 learner.load(learner.mixed(share))
-                rows.append(dice_of(source.examine(learner.network, fold.hold_out)))
+                rows.append(dice_of(examine(source, learner.network, fold.hold_out)))
             tables.append(np.stack(rows))
         learner.restart(0)
         return choose_share(tables, self.settings.mixing)

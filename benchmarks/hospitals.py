@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from ds2net_training.dataset import Pair, find_pairs, load_mask
+from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import dice_of
 from ds2net_training.finetuning.corrections import framed
 from ds2net_training.finetuning.division import group_pictures
-from ds2net_training.finetuning.sources import CachedViews, CacheLimits, cache_views
+from ds2net_training.finetuning.sources import CachedViews, examine
 from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.core.device import choose_plan
 from napari_ds2net.core.files import read_image
@@ -95,10 +96,10 @@ class Hospital:
         )
         if same:
             cache = self._cache(encoder)
-            return [dice_of(cache.examine(network, [at])) for at in members]
+            return [dice_of(examine(cache, network, [at])) for at in members]
         maker = ViewMaker(self.subject.card, 0)
         made = _encode([self.planes[at] for at in members], network, maker)
-        return [dice_of(made.examine(network, [at])) for at in range(len(members))]
+        return [dice_of(examine(made, network, [at])) for at in range(len(members))]
 
     def _uncertainty(self) -> NDArray[np.float64]:
         """Return the mean uncertainty of the region that may be an object."""
@@ -150,7 +151,7 @@ def _encode(planes: Sequence[NDArray[np.uint8]], network: DS2Net, maker: ViewMak
 
 
 def _score(cache: CachedViews, network: DS2Net, at: int) -> float:
-    probability = torch.sigmoid(cache.examine(network, [at]).logit)
+    probability = torch.sigmoid(examine(cache, network, [at]).logit)
     uncertainty = 1 - (2 * probability - 1).abs()
     region = probability > 0.1
     return float(uncertainty[region].mean()) if bool(region.any()) else 0.0

@@ -130,9 +130,9 @@ def test_a_network_that_is_not_better_is_kept_but_not_to_be_selected(
 
 
 def test_it_learns(library: ModelLibrary, tmp_path: Path) -> None:
-    data = draw_corrections(tmp_path / "more", count=6)
+    data = draw_corrections(tmp_path / "more", count=4)
     settings = dataclasses.replace(
-        SETTINGS, steps=50, views=4, batch_size=4, learning_rate=1e-2, mixing=(1.0,)
+        SETTINGS, steps=40, batch_size=3, learning_rate=1e-2, average_decay=0.9, mixing=(1.0,)
     )
     events, result = run(library, data, settings=settings)
     losses = [e.loss for e in events if isinstance(e, StepDone)]

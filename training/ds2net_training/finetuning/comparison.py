@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from ds2net_training.statistics import Bootstrap, Estimate, bootstrap_means
 from napari_ds2net.core.device import ComputePlan
 from napari_ds2net.core.inference import predict
 from napari_ds2net.core.options import InferenceOptions
-from napari_ds2net.core.prepare import prepare
 from napari_ds2net.network.card import ModelCard
 
 SCORES = {"dice": "Dice", "iou": "IoU", "surface_dice": "surface Dice, 2 px"}
@@ -43,7 +42,7 @@ def score_images(
     Parameters
     ----------
     network
-        As it comes from its file; it stays as it is.
+        In evaluation mode and single precision, on the plan's device.
     card, plan
         How it sees an image, and where it computes.
     items
@@ -53,10 +52,10 @@ def score_images(
     ------
     The `SCORES` of the next image; means over the classes where there are several.
     """
-    ready = prepare(network, plan)
+    exact = replace(plan, precision="float32")
     for item in items:
         image, labels, reviewed = item.read()
-        found = predict(image, ready, card, plan, _AS_REGIONS).mask
+        found = predict(image, network, card, exact, _AS_REGIONS).mask
         yield _scores(masks_of(found, card) & reviewed, masks_of(labels, card) & reviewed)
 
 

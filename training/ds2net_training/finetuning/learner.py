@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
 
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import LOSS_STRIDE, Source
@@ -23,6 +24,38 @@ LOSS = LossSettings(boundary_window_px=_WINDOW, fused=1.0)
 _TERMS = 7
 _LARGEST_GRADIENT = 1.0
 _WARM_UP = 10
+_GATES = (".mask_in.", ".mask_out.", ".spatial.", ".mask.")
+
+
+class Teacher:
+    """The network before, which says what it saw in images without a correction.
+
+    The loss is the cross-entropy with its probabilities: where the corrections say nothing, the
+    network in training should go on saying the same.
+
+    Parameters
+    ----------
+    network
+        As it is before the training; a copy is kept.
+    source
+        Of the images without a correction.
+    images
+        Their number.
+    """
+
+    def __init__(self, network: DS2Net, source: Source, images: int) -> None:
+        self._network = copy.deepcopy(network).eval().requires_grad_(False)
+        self._source = source
+        self._images = images
+
+    def loss(self, network: DS2Net, batch_size: int, rng: np.random.Generator) -> torch.Tensor:
+        """Return the cross-entropy on views of some images, a scalar."""
+        members = rng.integers(self._images, size=batch_size).tolist()
+        inputs = self._source.draw(members, rng).inputs
+        with torch.no_grad():
+            said = torch.stack(self._source.logits(self._network, inputs)).sum(dim=0).sigmoid()
+        says = torch.stack(self._source.logits(network, inputs)).sum(dim=0)
+        return functional.binary_cross_entropy_with_logits(says, said)
 
 
 class Learner:
@@ -42,12 +75,15 @@ class Learner:
     ----------
     batch_size
         Views per step; may be lowered on the way.
+    teacher
+        Keeps the network near what it said of images without a correction; None lets it go.
     start, average
         Weights at the start, and their running average over the steps so far.
     """
 
     def __init__(self, network: DS2Net, settings: FineTuneSettings) -> None:
-        self.network = network.eval()
+        self.teacher: Teacher | None = None
+        self.network = network.eval().to(memory_format=torch.channels_last)
         self._settings = settings
         self.batch_size = settings.batch_size
         network.requires_grad_(False)
@@ -75,7 +111,7 @@ class Learner:
         self._rng = np.random.default_rng((self._settings.seed, number))
         self._waiting: list[int] = []
         groups = [{"params": weights, "lr": rate} for weights, rate in self._groups]
-        self._optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+        self._optimizer = torch.optim.AdamW(groups, weight_decay=0.0, fused=True)
 
     def step(self, source: Source, members: Sequence[int], progress: float) -> float:
         """Take one optimiser step and return its loss.
@@ -90,12 +126,16 @@ class Learner:
             Part of the training that is done, in [0, 1); the rates fall with it.
         """
         self._set_rates(progress)
-        batch = self._next_batch(members)
-        logits, mask, known = source.batch(self.network, batch, self._rng)
-        target = make_target(mask, LOSS, known)
+        drawn = source.draw(self._next_batch(members), self._rng)
+        target = make_target(drawn.mask, LOSS, drawn.known)
+        logits = source.logits(self.network, drawn.inputs)
         loss = deep_supervision_loss(logits, target, LOSS)[0] / _TERMS
         if self._settings.anchor > 0:
             loss = loss + self._settings.anchor * self._distance()
+        if self.teacher is not None:
+            loss = loss + self._settings.distillation * self.teacher.loss(
+                self.network, self.batch_size, self._rng
+            )
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(list(self._weights.values()), _LARGEST_GRADIENT)
@@ -115,12 +155,12 @@ class Learner:
         end = self.average if learned is None else learned
         return {name: torch.lerp(value, end[name], share) for name, value in self.start.items()}
 
-    def examined_with(self, state: State, look: Callable[[DS2Net], float]) -> float:
-        """Return what `look` says of the network with other weights, and put its own back."""
+    def examined_with(self, state: State, look: Callable[[], float]) -> float:
+        """Return what `look` gives while the network has other weights, and put its own back."""
         own = _copied(self._weights)
         self.load(state)
         try:
-            return look(self.network)
+            return look()
         finally:
             self.load(own)
 
@@ -129,13 +169,13 @@ class Learner:
         for group, (_, rate) in zip(self._optimizer.param_groups, self._groups, strict=True):
             group["lr"] = rate * factor
 
-    def _next_batch(self, members: Sequence[int]) -> NDArray[np.int64]:
+    def _next_batch(self, members: Sequence[int]) -> list[int]:
         """Return the next images; every image comes equally often."""
         size = self.batch_size
         while len(self._waiting) < size:
             self._waiting += self._rng.permutation(np.asarray(members)).tolist()
         batch, self._waiting = self._waiting[:size], self._waiting[size:]
-        return np.asarray(batch, dtype=np.int64)
+        return batch
 
     def _distance(self) -> torch.Tensor:
         """Return the squared distance of all trained weights from the start."""
@@ -153,9 +193,13 @@ class Learner:
 def _rate_groups(
     network: DS2Net, settings: FineTuneSettings
 ) -> list[tuple[dict[str, nn.Parameter], float]]:
-    """Return the trained weights by name with their rates."""
+    """Return the trained weights by name with their rates.
+
+    The gates that make the detail and semantic masks stay: few weights, which corrections of an
+    object's outline do not teach what these review layers should show.
+    """
     rate = settings.learning_rate
-    named = dict(network.named_parameters())
+    named = {n: w for n, w in network.named_parameters() if not any(g in n for g in _GATES)}
     decoder = {name: w for name, w in named.items() if not name.startswith("encoder.")}
     groups = [(decoder, rate)]
     if settings.mode == "full":

@@ -21,34 +21,31 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ds2net_training.finetuning.choice import DiceTable, choose_share, dice_of
+from ds2net_training.finetuning.caching import CacheLimits, cache_views
+from ds2net_training.finetuning.choice import DiceTable, choose_share
 from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.comparison import ImagePair, compare, score_images
 from ds2net_training.finetuning.corrections import Corrections
 from ds2net_training.finetuning.division import Part
 from ds2net_training.finetuning.events import (
     Compared,
+    FeaturesCached,
     FineTuneEvent,
     Prepared,
-    StepDone,
     SteppedDown,
-    Validated,
 )
-from ds2net_training.finetuning.learner import Learner, State
+from ds2net_training.finetuning.learner import Learner, State, Teacher
+from ds2net_training.finetuning.rounds import Rounds
 from ds2net_training.finetuning.settings import FineTuneSettings
-from ds2net_training.finetuning.sources import CacheLimits, FreshViews, Source, cache_views
+from ds2net_training.finetuning.sources import FreshViews, Source
 from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.core.device import ComputePlan, using_threads
-from napari_ds2net.core.memory import free, is_out_of_memory
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.ds2net import DS2Net
 
 _CACHE_SHARE = 0.3
 """Part of the time that computing feature maps may take."""
 _MOST_CACHE_BYTES = 2e9
-_FEWEST_STEPS = 12
-_TIMED_STEPS = 3
-_CURVE_POINTS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -81,7 +78,7 @@ class Outcome:
     seconds: float
 
 
-class _Round(NamedTuple):
+class _Made(NamedTuple):
     """What a round of cross-validation came to: averaged weights, and Dice at every share."""
 
     average: State
@@ -121,63 +118,67 @@ class Run:
         self._card = card
         self._items = corrections.items
         self._division = corrections.division
+        self._folds = corrections.division.folds
         self._unlabelled = unlabelled
         self._settings = settings
         self._plan = plan
         self._maker = ViewMaker(card, settings.seed)
         self._learner = Learner(network.to(plan.device), settings)
-        self._folds = corrections.division.folds
-        self._rounds: list[_Round] = []
-        self._stop: Callable[[], bool] = lambda: False
-        self._stopped = False
-        self._step_seconds = 0.0
+        self._made: list[_Made] = []
 
     def steps(self, should_stop: Callable[[], bool]) -> Generator[FineTuneEvent, None, Outcome]:
         """Do everything; see `finetune_steps`."""
-        self._stop = should_stop
         with using_threads(self._plan.threads):
-            return (yield from self._all())
+            source = yield from self._source()
+            yield self._prepared()
+            rounds = Rounds(
+                self._learner,
+                self._settings,
+                self._clock,
+                rounds=len(self._folds) + 1,
+                tested=len(self._division.hold_out) or len(self._items),
+                should_stop=should_stop,
+            )
+            part = yield from self._learn(source, rounds)
+            share = choose_share([made.table for made in self._made], self._settings.mixing)
+            result = self._learner.mixed(share)
+            comparison = self._compared(result, part.hold_out)
+            if comparison is not None:
+                yield comparison
+            self._learner.load(result)
+            return Outcome(
+                network=self._learner.network.cpu(),
+                comparison=comparison,
+                learned_from=part.training,
+                share=share,
+                steps=self._learner.steps,
+                mirrors=self._maker.mirrors,
+                stopped_early=rounds.stopped,
+                seconds=self._clock.passed,
+            )
 
-    def _all(self) -> Generator[FineTuneEvent, None, Outcome]:
-        """Run the rounds, then the last training, then the test."""
-        source = yield from self._source()
-        yield self._prepared()
-        learned_from, held = self._division.training, self._division.hold_out
-        yield from self._cross_validate(source)
-        if self._stopped:  # what the round has learned so far is the best there is
-            learned_from, of_fold = self._folds[len(self._rounds)]
-            held = held or of_fold
-        else:
-            number = len(self._folds) + 1
-            yield from self._learn(source, Part(learned_from, held), number, number)
-        share = choose_share([r.table for r in self._rounds], self._settings.mixing)
-        result = self._learner.mixed(share)
-        tests = [(result, held)] if held else self._tests()
-        comparison = None
-        if tests:
-            folds = 0 if held else len(tests)
-            comparison = compare(self._pairs(tests), folds, self._division.advice)
-            yield comparison
-        self._learner.load(result)
-        return Outcome(
-            network=self._learner.network.cpu(),
-            comparison=comparison,
-            learned_from=learned_from,
-            share=share,
-            steps=self._learner.steps,
-            mirrors=self._maker.mirrors,
-            stopped_early=self._stopped,
-            seconds=self._clock.passed,
-        )
+    def _learn(self, source: Source, rounds: Rounds) -> Generator[FineTuneEvent, None, Part]:
+        """Run all trainings; return what the last one learned from and can be tested on.
 
-    def _cross_validate(self, source: Source) -> Generator[FineTuneEvent, None, None]:
-        """Train once per fold and keep what it came to."""
+        Stopped in a round of cross-validation, what this round has learned is all there is.
+        """
+        held = self._division.hold_out
         for number, fold in enumerate(self._folds, start=1):
-            yield from self._learn(source, fold, number, len(self._folds) + 1)
-            if self._stopped:
-                return
-            table = self._table(source, fold.hold_out)
-            self._rounds.append(_Round(self._learner.average, table))
+            yield from rounds.learn(source, fold, number)
+            if rounds.stopped:
+                return Part(fold.training, held or fold.hold_out)
+            self._made.append(_Made(self._learner.average, rounds.table(source, fold.hold_out)))
+        last = Part(self._division.training, held)
+        yield from rounds.learn(source, last, len(self._folds) + 1)
+        return last
+
+    def _compared(self, result: State, held: tuple[int, ...]) -> Compared | None:
+        """Test on what was held out, or every round on what it left out."""
+        tests = [(result, held)] if held else self._tests()
+        if not tests:
+            return None
+        folds = 0 if held else len(tests)
+        return compare(self._pairs(tests), folds, self._division.advice)
 
     def _tests(self) -> list[tuple[State, tuple[int, ...]]]:
         """Return what each round made and the images that it did not learn from.
@@ -185,15 +186,22 @@ class Run:
         The share of a round is chosen by the other rounds: its own images say nothing about it.
         """
         tests: list[tuple[State, tuple[int, ...]]] = []
-        for made, fold in zip(self._rounds, self._folds, strict=True):
-            others = [r.table for r in self._rounds if r is not made]
+        for made, fold in zip(self._made, self._folds, strict=True):
+            others = [other.table for other in self._made if other is not made]
             share = choose_share(others, self._settings.mixing)
             tests.append((self._learner.mixed(share, made.average), fold.hold_out))
         return tests
 
     def _source(self) -> Generator[FineTuneEvent, None, Source]:
-        """Return where batches come from, with features computed if the encoder stays."""
-        planes = [item.planes for item in self._items]
+        """Return where batches come from, and give the learner its teacher."""
+        source = yield from self._views([item.planes for item in self._items])
+        if self._unlabelled and self._settings.distillation > 0:
+            others = yield from self._views(self._unlabelled)
+            self._learner.teacher = Teacher(self._learner.network, others, len(self._unlabelled))
+        return source
+
+    def _views(self, planes: Sequence[NDArray[np.uint8]]) -> Generator[FineTuneEvent, None, Source]:
+        """Return views of images, with features computed if the encoder stays as it is."""
         if self._settings.mode == "full":
             return FreshViews(planes, self._maker, torch.device(self._plan.device))
         seconds = _CACHE_SHARE * self._settings.seconds
@@ -205,11 +213,7 @@ class Run:
             except StopIteration as stop:
                 source: Source = stop.value
                 return source
-            if (
-                isinstance(event, SteppedDown)
-                or self._clock.may_tell()
-                or event.done == event.total
-            ):
+            if isinstance(event, SteppedDown) or self._clock.may_tell() or _is_last(event):
                 yield event
 
     def _prepared(self) -> Prepared:
@@ -226,80 +230,6 @@ class Run:
             device=self._plan.device,
         )
 
-    def _learn(
-        self, source: Source, part: Part, number: int, rounds: int
-    ) -> Generator[FineTuneEvent, None, None]:
-        """Run one training; the learner's average is what it came to."""
-        self._learner.restart(number)
-        before = self._dice(source, part.hold_out) if part.hold_out else None
-        began = self._clock.passed
-        steps = self._settings.steps
-        step = 0
-        while step < steps and not self._stopped:
-            try:
-                loss = self._learner.step(source, part.training, step / steps)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                loss = None
-            if loss is None:  # outside the handler, whose error holds on to memory
-                yield self._step_down()
-                continue
-            step += 1
-            if step == _TIMED_STEPS:
-                self._step_seconds = (self._clock.passed - began) / step
-                steps = self._affordable(number, rounds)
-            left = self._step_seconds * (steps - step + steps * (rounds - number))
-            if self._clock.may_tell() or step in (1, steps):
-                yield StepDone(
-                    round=number,
-                    rounds=rounds,
-                    step=step,
-                    steps=steps,
-                    loss=loss,
-                    seconds_left=left + self._test_seconds(),
-                )
-            if before is not None and step % max(1, steps // _CURVE_POINTS) == 0:
-                dice = self._learner.examined_with(
-                    self._learner.average, lambda _: self._dice(source, part.hold_out)
-                )
-                yield Validated(round=number, step=step, dice=dice, dice_before=before)
-            self._stopped = self._stop()
-
-    def _step_down(self) -> SteppedDown:
-        """Go on with half as many views per step."""
-        free(self._plan.device)
-        before = self._learner.batch_size
-        if before == 1:
-            raise MemoryError
-        self._learner.batch_size = before // 2
-        return SteppedDown(
-            reason=f"The memory of {self._plan.device} is not enough for {before} views at once; "
-            f"going on with {before // 2}."
-        )
-
-    def _affordable(self, number: int, rounds: int) -> int:
-        """Return the steps of each round that is left, so that all end in time."""
-        left = self._clock.left - self._test_seconds()
-        per_round = left / (rounds - number + 1) / max(self._step_seconds, 1e-6)
-        return int(min(self._settings.steps, max(_FEWEST_STEPS, per_round)))
-
-    def _test_seconds(self) -> float:
-        """Estimate the time of the comparison from that of a step."""
-        tested = len(self._division.hold_out) or len(self._items)
-        return 2.0 + 0.3 * self._step_seconds * 2 * tested
-
-    def _dice(self, source: Source, members: Sequence[int]) -> float:
-        return float(dice_of(source.examine(self._learner.network, members)).mean())
-
-    def _table(self, source: Source, members: Sequence[int]) -> DiceTable:
-        """Return Dice of the images of a fold at every share."""
-        rows = []
-        for share in self._settings.mixing:
-            self._learner.load(self._learner.mixed(share))
-            rows.append(dice_of(source.examine(self._learner.network, members)))
-        return np.stack(rows)
-
     def _pairs(self, tests: Sequence[tuple[State, tuple[int, ...]]]) -> list[ImagePair]:
         """Score images with the start and with the weights that did not learn from them."""
         members = [at for _, of_test in tests for at in of_test]
@@ -314,3 +244,7 @@ class Run:
         self._learner.load(state)
         items = [self._items[at] for at in members]
         return list(score_images(self._learner.network, self._card, self._plan, items))
+
+
+def _is_last(event: FeaturesCached) -> bool:
+    return event.done == event.total

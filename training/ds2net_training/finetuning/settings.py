@@ -67,8 +67,8 @@ class FineTuneSettings:
     learning_rate: float = 3e-3
     encoder_rate_factor: float = 0.1
     layer_decay: float = 0.1
-    steps: int = 60
-    batch_size: int = 6
+    steps: int = 100
+    batch_size: int = 4
     views: int = 12
     anchor: float = 0.0
     distillation: float = 0.0

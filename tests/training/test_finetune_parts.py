@@ -1,0 +1,238 @@
+"""The parts of fine-tuning: features, trainings, folds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from typing import TypeVar
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from ds2net_training.finetuning.caching import CacheLimits, cache_views
+from ds2net_training.finetuning.choice import choose_share, dice_of
+from ds2net_training.finetuning.division import divide_folder, group_pictures, make_folds
+from ds2net_training.finetuning.events import SteppedDown
+from ds2net_training.finetuning.learner import LOSS, Learner, Teacher
+from ds2net_training.finetuning.sources import CachedViews, Examined, FreshViews, examine
+from ds2net_training.finetuning.views import ViewMaker
+from ds2net_training.losses import deep_supervision_loss, make_target
+from ds2net_training.stage_logits import StageLogits
+from napari_ds2net.core.device import choose_plan
+from napari_ds2net.network import Framing, ModelCard, NetworkConfig, build_network
+from napari_ds2net.network.ds2net import DS2Net
+from tests.training.finetune_cases import CARD, SETTINGS
+
+R = TypeVar("R")
+LIMITS = CacheLimits(views=2, most_bytes=1e9, seconds=1e9)
+
+
+def _network() -> DS2Net:
+    torch.manual_seed(0)
+    return build_network(NetworkConfig(encoder="mobilenetv2_035", channels=16)).eval()
+
+
+def _planes(count: int = 3, size: int = 64, seed: int = 0) -> list[NDArray[np.uint8]]:
+    """Noise with a square each, wholly reviewed."""
+    rng = np.random.default_rng(seed)
+    planes = rng.integers(0, 90, (count, 5, size, size)).astype(np.uint8)
+    planes[:, 3], planes[:, 4] = 0, 255
+    for plane in planes:
+        top, left = rng.integers(8, 32, 2)
+        plane[3, top : top + 20, left : left + 20] = 255
+        plane[:3, top : top + 20, left : left + 20] += 120
+    return list(planes)
+
+
+def _end(steps: Generator[object, None, R]) -> tuple[list[object], R]:
+    events: list[object] = []
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as stop:
+            return events, stop.value
+
+
+def _cached(network: DS2Net, limits: CacheLimits = LIMITS) -> CachedViews:
+    maker = ViewMaker(CARD, seed=0)
+    return _end(cache_views(_planes(), network, maker, choose_plan("cpu"), limits))[1]
+
+
+def test_a_step_on_cached_features_is_the_step_of_the_plain_network() -> None:
+    network = _network()
+    source = _cached(network)
+    drawn = source.draw([0, 1, 2], None)
+    maker = ViewMaker(CARD, seed=0)
+    made = maker.plain(_planes())
+    gradients = []
+    for logits in (
+        source.logits(network, drawn.inputs),
+        StageLogits(network, stride=4)(made.image).logits,
+    ):
+        network.zero_grad()
+        loss, _ = deep_supervision_loss(logits, make_target(drawn.mask, LOSS, drawn.known), LOSS)
+        loss.backward()
+        gradients.append({n: p.grad for n, p in network.named_parameters() if "encoder" not in n})
+    for name, gradient in gradients[0].items():
+        plain = gradients[1][name]
+        if gradient is None or plain is None:
+            assert gradient is plain is None
+            continue
+        assert torch.allclose(gradient, plain, rtol=0.02, atol=2e-3 * float(plain.abs().max())), (
+            name
+        )
+
+
+def test_views_differ_and_come_again() -> None:
+    source = _cached(_network())
+    assert source.views == 3
+    first, changed = source.features[0][:3], source.features[0][3:6]
+    assert not torch.equal(first, changed)
+    again = _cached(_network())
+    assert all(torch.equal(a, b) for a, b in zip(source.features, again.features, strict=True))
+
+
+def test_little_memory_gives_fewer_views_and_is_said() -> None:
+    network, maker = _network(), ViewMaker(CARD, seed=0)
+    one = _cached(network, CacheLimits(views=0, most_bytes=1e9, seconds=1e9))
+    each = sum(p.numel() * p.element_size() for p in (*one.features, one.mask, one.known))
+    limits = CacheLimits(views=5, most_bytes=2.5 * each, seconds=1e9)
+    events, source = _end(cache_views(_planes(), network, maker, choose_plan("cpu"), limits))
+    assert source.views == 2
+    (told,) = [event for event in events if isinstance(event, SteppedDown)]
+    assert "1 changed view of each image" in told.reason
+
+
+def test_an_upside_down_view_is_shown_only_if_the_network_knows_them() -> None:
+    recipe = {"augment": {"horizontal_flip": False, "vertical_flip": True, "quarter_turns": False}}
+    told = dataclasses.replace(CARD, recipe=recipe)
+    assert ViewMaker(told, 0).mirrors == recipe["augment"]
+    assert ViewMaker(CARD, 0).mirrors == {
+        "horizontal_flip": True, "vertical_flip": False, "quarter_turns": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        ModelCard(name="wide", input_size=(64, 96)),
+        ModelCard(name="cells", framing=Framing.TILES, input_size=(64, 64), magnification=2.0),
+        ModelCard(name="two", classes=("a", "b"), input_size=(64, 64)),
+    ],
+)
+def test_views_fit_every_kind_of_network(card: ModelCard) -> None:
+    height, width = card.input_size
+    size = (height, width) if card.framing is Framing.WHOLE else (50, 200)
+    classes = len(card.classes)
+    planes = np.full((3 + classes + 1, *size), 255, np.uint8)
+    maker = ViewMaker(card, seed=0)
+    for views in (maker.plain([planes]), maker.changed([planes, planes], [1, 2])):
+        assert views.image.shape[1:] == (3, height, width)
+        assert views.mask.shape[1:] == (classes, height, width)
+        assert views.known.unique().tolist() in ([1.0], [0.0, 1.0])
+
+
+def test_a_restarted_learner_begins_where_the_first_did() -> None:
+    network = _network()
+    source = _cached(network)
+    learner = Learner(network, SETTINGS)
+    losses = []
+    for number in (1, 1, 2):
+        learner.restart(number)
+        losses.append([learner.step(source, [0, 1, 2], step / 4) for step in range(4)])
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_the_anchor_and_the_teacher_keep_the_weights_near_the_start() -> None:
+    moved, said = {}, {}
+    for name, anchor, distillation in (("free", 0, 0), ("anchored", 50, 0), ("taught", 0, 20)):
+        network = _network()
+        source = _cached(network)
+        settings = dataclasses.replace(SETTINGS, anchor=anchor, distillation=distillation)
+        before = examine(source, network, [2]).logit.sigmoid()
+        learner = Learner(network, settings)
+        learner.teacher = Teacher(network, source, 3) if distillation else None
+        for step in range(15):
+            learner.step(source, [0, 1], step / 15)
+        moved[name] = sum(
+            float((w.detach() - learner.start[n]).square().sum())
+            for n, w in network.named_parameters()
+            if n in learner.start
+        )
+        said[name] = float((examine(source, network, [2]).logit.sigmoid() - before).abs().mean())
+    assert moved["anchored"] < 0.5 * moved["free"]
+    assert said["taught"] < 0.7 * said["free"]
+
+
+def test_a_mixture_lies_between_start_and_end() -> None:
+    network = _network()
+    source = _cached(network)
+    learner = Learner(network, SETTINGS)
+    learner.step(source, [0, 1, 2], 0.0)
+    half = learner.mixed(0.5)
+    for name, value in learner.mixed(0.0).items():
+        assert torch.equal(value, learner.start[name])
+        assert torch.allclose(half[name], (value + learner.average[name]) / 2, atol=1e-7)
+
+
+def test_full_training_moves_early_layers_least() -> None:
+    network = _network()
+    settings = dataclasses.replace(SETTINGS, mode="full", batch_size=2)
+    learner = Learner(network, settings)
+    source = FreshViews(_planes(), ViewMaker(CARD, 0), torch.device("cpu"))
+    statistics = {n: b.clone() for n, b in network.named_buffers()}
+    for step in range(3):
+        learner.step(source, [0, 1, 2], step / 3)
+    names = list(learner.start)
+    encoder = [name for name in names if name.startswith("encoder.")]
+    change = {
+        name: float((weight.detach() - learner.start[name]).abs().max())
+        for name, weight in network.named_parameters()
+        if name in learner.start
+    }
+    assert 0 < change[encoder[0]] < change[encoder[-1]] < max(change.values())
+    assert all(torch.equal(b, statistics[n]) for n, b in network.named_buffers())
+
+
+def test_dice_counts_known_pixels_only() -> None:
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., :2] = 1
+    logit = torch.where(mask > 0, 1.0, -1.0)
+    logit[..., 3] = 1.0  # wrong, where nobody looked
+    known = torch.ones_like(mask)
+    assert dice_of(Examined(logit, mask, known))[0] < 1
+    known[..., 3] = 0
+    assert dice_of(Examined(logit, mask, known))[0] == pytest.approx(1)
+
+
+def test_the_share_that_does_best_over_all_folds_is_chosen() -> None:
+    tables = [np.asarray([[0.5, 0.6], [0.9, 0.8]]), np.asarray([[0.9], [0.1]])]
+    assert choose_share(tables[:1], (0.5, 1.0)) == 1.0
+    assert choose_share(tables, (0.5, 1.0)) == 0.5
+    assert choose_share([], (0.5, 0.75, 1.0)) == 0.75
+
+
+def test_folds_never_divide_a_group_and_cover_everything_once() -> None:
+    groups = (0, 0, 1, 2, 2, 2, 3, 4)
+    folds = make_folds(range(8), groups)
+    assert sorted(at for fold in folds for at in fold.hold_out) == list(range(8))
+    for fold in folds:
+        assert {groups[at] for at in fold.training}.isdisjoint(groups[at] for at in fold.hold_out)
+    assert make_folds(range(3), (5, 5, 5)) == ()
+
+
+def test_pictures_that_are_alike_are_one_group() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 255, (2, 64, 64, 3)).astype(np.uint8)
+    groups = group_pictures([one, other, one[:, ::-1], np.clip(one, 5, 250)])
+    assert groups[0] == groups[2] == groups[3] != groups[1]
+
+
+def test_a_folder_of_one_sequence_can_not_be_tested() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    names = [str(number) for number in range(6)]
+    division = divide_folder([picture] * 6, names, names, (), SETTINGS)
+    assert division.folds == ()
+    assert "look alike" in division.advice

@@ -1,0 +1,157 @@
+"""One training after the other on one network, within the time there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+
+import numpy as np
+
+from ds2net_training.finetuning.choice import DiceTable, dice_of
+from ds2net_training.finetuning.clock import Clock
+from ds2net_training.finetuning.division import Part
+from ds2net_training.finetuning.events import FineTuneEvent, StepDone, SteppedDown, Validated
+from ds2net_training.finetuning.learner import Learner
+from ds2net_training.finetuning.settings import FineTuneSettings
+from ds2net_training.finetuning.sources import Source, examine
+from napari_ds2net.core.memory import free, is_out_of_memory
+
+_FEWEST_STEPS = 12
+_TIMED_STEPS = 3
+_CURVE_POINTS = 5
+_TEST_IN_STEPS = 0.6
+"""Time of testing one image before and after, in optimiser steps; a step shows four."""
+_OVERHEAD_SECONDS = 2.0
+
+
+class Rounds:
+    """Runs the trainings of a fine-tuning.
+
+    Parameters
+    ----------
+    learner
+        What learns.
+    settings
+        Steps at most, candidates for the mixture.
+    clock
+        The time that is left.
+    rounds, tested
+        Number of trainings, and of the images that are tested at the end, which takes its time.
+    should_stop
+        Asked after every step.
+
+    Attributes
+    ----------
+    stopped
+        Whether it was asked to stop.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        settings: FineTuneSettings,
+        clock: Clock,
+        *,
+        rounds: int,
+        tested: int,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.stopped = False
+        self._learner = learner
+        self._settings = settings
+        self._clock = clock
+        self._count = rounds
+        self._tested = tested
+        self._should_stop = should_stop
+        self._step_seconds = 0.0
+
+    def learn(
+        self, source: Source, part: Part, number: int
+    ) -> Generator[FineTuneEvent, None, None]:
+        """Run training `number`, counted from 1; the learner's average is what it comes to.
+
+        Parameters
+        ----------
+        source
+            Of all images.
+        part
+            Which of them to learn from, and which to look at on the way.
+        number
+            Of the training.
+        """
+        self._learner.restart(number)
+        before = self._dice(source, part.hold_out)
+        began = self._clock.passed
+        steps, step = self._settings.steps, 0
+        while step < steps and not self.stopped:
+            loss = self._try_step(source, part.training, step / steps)
+            if loss is None:
+                yield self._step_down()
+                continue
+            step += 1
+            if step == _TIMED_STEPS:
+                self._step_seconds = (self._clock.passed - began) / step
+                steps = self._affordable(number)
+            if self._clock.may_tell() or step in (1, steps):
+                yield self._told(number, step, steps, loss)
+            if part.hold_out and step % max(1, steps // _CURVE_POINTS) == 0:
+                dice = self._learner.examined_with(
+                    self._learner.average, lambda: self._dice(source, part.hold_out)
+                )
+                yield Validated(round=number, step=step, dice=dice, dice_before=before)
+            self.stopped = self._should_stop()
+
+    def table(self, source: Source, members: Sequence[int]) -> DiceTable:
+        """Return Dice of some images with every share of what the last training learned."""
+        rows = []
+        for share in self._settings.mixing:
+            self._learner.load(self._learner.mixed(share))
+            rows.append(dice_of(examine(source, self._learner.network, members)))
+        return np.stack(rows)
+
+    def _dice(self, source: Source, members: Sequence[int]) -> float:
+        if not members:
+            return float("nan")
+        return float(dice_of(examine(source, self._learner.network, members)).mean())
+
+    def _try_step(self, source: Source, members: Sequence[int], progress: float) -> float | None:
+        """Take a step; None where memory gave out."""
+        try:
+            return self._learner.step(source, members, progress)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+
+    def _step_down(self) -> SteppedDown:
+        """Go on with half as many views per step."""
+        device = next(self._learner.network.parameters()).device
+        free(str(device))
+        before = self._learner.batch_size
+        if before == 1:
+            raise MemoryError
+        self._learner.batch_size = before // 2
+        return SteppedDown(
+            reason=f"The memory of {device} is not enough for {before} views at once; going on "
+            f"with {before // 2}."
+        )
+
+    def _told(self, number: int, step: int, steps: int, loss: float) -> StepDone:
+        left = self._step_seconds * (steps - step + steps * (self._count - number))
+        return StepDone(
+            round=number,
+            rounds=self._count,
+            step=step,
+            steps=steps,
+            loss=loss,
+            seconds_left=left + self._test_seconds(),
+        )
+
+    def _affordable(self, number: int) -> int:
+        """Return the steps of each training that is left, so that all end in time."""
+        left = self._clock.left - self._test_seconds()
+        each = left / (self._count - number + 1) / max(self._step_seconds, 1e-6)
+        return int(min(self._settings.steps, max(_FEWEST_STEPS, each)))
+
+    def _test_seconds(self) -> float:
+        """Estimate how long the test at the end takes."""
+        return _OVERHEAD_SECONDS + _TEST_IN_STEPS * self._step_seconds * self._tested
