@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import choose_share, dice_of
-from ds2net_training.finetuning.division import divide_folder, group_pictures, make_folds
-from ds2net_training.finetuning.events import SteppedDown
+from ds2net_training.finetuning.clock import Clock
+from ds2net_training.finetuning.division import Part, divide_folder, group_pictures, make_folds
+from ds2net_training.finetuning.events import StepDone, SteppedDown, Validated
 from ds2net_training.finetuning.learner import LOSS, Learner, Teacher
+from ds2net_training.finetuning.rounds import Rounds
 from ds2net_training.finetuning.sources import CachedViews, Examined, FreshViews, examine
 from ds2net_training.finetuning.views import ViewMaker
 from ds2net_training.losses import deep_supervision_loss, make_target
@@ -233,6 +235,23 @@ def test_pictures_that_are_alike_are_one_group() -> None:
 def test_a_folder_of_one_sequence_can_not_be_tested() -> None:
     picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     names = [str(number) for number in range(6)]
-    division = divide_folder([picture] * 6, names, names, (), SETTINGS)
+    division = divide_folder([picture] * 6, names, names, frozenset(), SETTINGS)
     assert division.folds == ()
     assert "look alike" in division.advice
+
+
+def test_a_short_time_gives_fewer_rounds_of_fewer_steps() -> None:
+    network = _network()
+    source = _cached(network)
+    settings = dataclasses.replace(SETTINGS, steps=1000)
+    learner = Learner(network, settings)
+    rounds = Rounds(learner, settings, Clock(0.0), rounds=5, tested=3, should_stop=lambda: False)
+    events = list(rounds.learn(source, Part((0, 1), (2,)), 1))
+    (told,) = [event for event in events if isinstance(event, SteppedDown)]
+    assert "1 of 4 rounds" in told.reason
+    assert rounds.count == 2
+    steps = [event for event in events if isinstance(event, StepDone)]
+    assert steps[-1].step == steps[-1].steps < 20
+    curve = [event for event in events if isinstance(event, Validated)]
+    assert len(curve) >= 5
+    assert len({event.dice_before for event in curve}) == 1

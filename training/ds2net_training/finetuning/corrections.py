@@ -63,7 +63,7 @@ def read_corrections(
     folder: Path | str,
     card: ModelCard,
     settings: FineTuneSettings,
-    learned: Collection[str] = (),
+    learned: frozenset[str] = frozenset(),
 ) -> Generator[CorrectionsRead, None, Corrections]:
     """Read and divide the corrections of a folder.
 

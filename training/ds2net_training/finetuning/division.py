@@ -20,6 +20,10 @@ FEW = 10
 VERY_FEW = 5
 _SIMILARITY = 0.9
 _MOST_FOLDS = 4
+_LEARNED = (
+    "The network to start from has learned from all these corrections, so none is left to test on. "
+    "Correct another image, or start from the network before it."
+)
 
 
 class Part(NamedTuple):
@@ -88,7 +92,7 @@ def divide_folder(
     previews: Sequence[NDArray[np.uint8]],
     names: Sequence[str],
     hashes: Sequence[str],
-    learned: Collection[str],
+    learned: frozenset[str],
     settings: FineTuneSettings,
 ) -> Division:
     """Divide the images of a plain folder by likeness, whole groups at a time.
@@ -108,7 +112,8 @@ def divide_folder(
     groups = group_pictures(previews)
     if count < FEW:
         folds = _testable(make_folds(range(count), groups), hashes, learned)
-        return Division(tuple(range(count)), (), folds, groups, _advice(count, 0, folds, groups))
+        advice = _LEARNED if learned.issuperset(hashes) else _advice(count, 0, folds, groups)
+        return Division(tuple(range(count)), (), folds, groups, advice)
     old = {groups[at] for at in range(count) if hashes[at] in learned}
     fresh = [at for at in range(count) if groups[at] not in old]
     chosen: list[int] = []

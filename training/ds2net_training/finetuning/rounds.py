@@ -16,6 +16,7 @@ from ds2net_training.finetuning.sources import Source, examine
 from napari_ds2net.core.memory import free, is_out_of_memory
 
 _FEWEST_STEPS = 12
+_FEWEST_ROUNDS = 2
 _TIMED_STEPS = 3
 _CURVE_POINTS = 5
 _TEST_IN_STEPS = 0.6
@@ -43,6 +44,8 @@ class Rounds:
     ----------
     stopped
         Whether it was asked to stop.
+    count
+        Number of trainings; lowered, down to two, where the time is not enough for all.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Rounds:
         self._learner = learner
         self._settings = settings
         self._clock = clock
-        self._count = rounds
+        self.count = rounds
         self._tested = tested
         self._should_stop = should_stop
         self._step_seconds = 0.0
@@ -90,6 +93,9 @@ class Rounds:
             step += 1
             if step == _TIMED_STEPS:
                 self._step_seconds = (self._clock.passed - began) / step
+                fewer = self._fewer_rounds(number)
+                if fewer is not None:
+                    yield fewer
                 steps = self._affordable(number)
             if self._clock.may_tell() or step in (1, steps):
                 yield self._told(number, step, steps, loss)
@@ -136,21 +142,36 @@ class Rounds:
         )
 
     def _told(self, number: int, step: int, steps: int, loss: float) -> StepDone:
-        left = self._step_seconds * (steps - step + steps * (self._count - number))
+        left = self._step_seconds * (steps - step + steps * (self.count - number))
         return StepDone(
             round=number,
-            rounds=self._count,
+            rounds=self.count,
             step=step,
             steps=steps,
             loss=loss,
             seconds_left=left + self._test_seconds(),
         )
 
+    def _fewer_rounds(self, number: int) -> SteppedDown | None:
+        """Leave rounds of cross-validation out where each training would be too short."""
+        if number > 1 or self.count <= _FEWEST_ROUNDS:
+            return None
+        possible = int(self._steps_left() / _FEWEST_STEPS)
+        if possible >= self.count:
+            return None
+        before, self.count = self.count - 1, max(_FEWEST_ROUNDS, possible)
+        return SteppedDown(
+            reason=f"The time is enough for {self.count - 1} of {before} rounds of "
+            "cross-validation; more minutes would test on more images."
+        )
+
     def _affordable(self, number: int) -> int:
         """Return the steps of each training that is left, so that all end in time."""
-        left = self._clock.left - self._test_seconds()
-        each = left / (self._count - number + 1) / max(self._step_seconds, 1e-6)
+        each = self._steps_left() / (self.count - number + 1)
         return int(min(self._settings.steps, max(_FEWEST_STEPS, each)))
+
+    def _steps_left(self) -> float:
+        return (self._clock.left - self._test_seconds()) / max(self._step_seconds, 1e-6)
 
     def _test_seconds(self) -> float:
         """Estimate how long the test at the end takes."""

@@ -164,12 +164,14 @@ class Run:
         """
         held = self._division.hold_out
         for number, fold in enumerate(self._folds, start=1):
+            if number >= rounds.count:
+                break
             yield from rounds.learn(source, fold, number)
             if rounds.stopped:
                 return Part(fold.training, held or fold.hold_out)
             self._made.append(_Made(self._learner.average, rounds.table(source, fold.hold_out)))
         last = Part(self._division.training, held)
-        yield from rounds.learn(source, last, len(self._folds) + 1)
+        yield from rounds.learn(source, last, rounds.count)
         return last
 
     def _compared(self, result: State, held: tuple[int, ...]) -> Compared | None:
@@ -186,7 +188,7 @@ class Run:
         The share of a round is chosen by the other rounds: its own images say nothing about it.
         """
         tests: list[tuple[State, tuple[int, ...]]] = []
-        for made, fold in zip(self._made, self._folds, strict=True):
+        for made, fold in zip(self._made, self._folds, strict=False):
             others = [other.table for other in self._made if other is not made]
             share = choose_share(others, self._settings.mixing)
             tests.append((self._learner.mixed(share, made.average), fold.hold_out))
