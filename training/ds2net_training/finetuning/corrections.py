@@ -139,11 +139,10 @@ def read_unlabelled(
 
 
 def _open_workspace(folder: Path) -> Workspace | None:
-    """Return the workspace in a folder that can be written; None for any other folder."""
+    """Return the workspace in a folder; None for any other folder."""
     if not (folder / "journal.jsonl").is_file():
         return None
-    workspace = Workspace.open(folder, create=False)
-    return workspace if workspace.writable else None
+    return Workspace.open(folder, create=False)
 
 
 def _reader_of_correction(

@@ -137,7 +137,7 @@ class Learner:
                 self.network, self.batch_size, self._rng
             )
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(list(self._weights.values()), _LARGEST_GRADIENT)
         self._optimizer.step()
         self.steps += 1
