@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import napari
+from qtpy.QtCore import QTimer
 
+from napari_ds2net.gui.docking import join_tabs
 from napari_ds2net.gui.fine_tune_controller import FineTuneController
 from napari_ds2net.gui.panels.fine_tune import FineTunePanel
 from napari_ds2net.gui.session import session_of
@@ -25,3 +27,7 @@ class FineTuneWidget(FineTunePanel):
             self, session.bridge, session.models, session.corrections
         )
         self.destroyed.connect(self.controller.close)
+        QTimer.singleShot(0, self._on_docked)
+
+    def _on_docked(self) -> None:
+        join_tabs(self)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import napari
+from qtpy.QtCore import QTimer
 
 from napari_ds2net.gui.controller import SegmentController
+from napari_ds2net.gui.docking import join_tabs
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.gui.session import restart_engine, session_of
 from napari_ds2net.gui.shortcuts import register_shortcuts
@@ -29,6 +31,10 @@ class SegmentWidget(SegmentPanel):
         self.side_actions = SideActions(self, session.bridge, session.models, self._restart_engine)
         register_shortcuts(self.controller)
         self.destroyed.connect(self.controller.close)
+        QTimer.singleShot(0, self._on_docked)
+
+    def _on_docked(self) -> None:
+        join_tabs(self)
 
     def _restart_engine(self) -> None:
         restart_engine()

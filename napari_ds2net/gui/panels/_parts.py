@@ -25,6 +25,7 @@ MARGIN = 6
 """Pixels around and between the parts of a panel."""
 _LABEL_WIDTH = 92
 _LINE_HEIGHT = 4
+_LEAST_WIDTH = 300
 
 
 class ChoiceBox(ComboBox):
@@ -168,7 +169,7 @@ class ScrollingPanel(QScrollArea):
         super().__init__()
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setMinimumWidth(310)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._content = QWidget()
         self._column = QVBoxLayout(self._content)
         self._column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
@@ -183,3 +184,6 @@ class ScrollingPanel(QScrollArea):
     def finish(self) -> None:
         """Push everything to the top."""
         self._column.addStretch(1)
+        bar = self.verticalScrollBar()
+        beside = 0 if bar is None else bar.sizeHint().width()
+        self.setMinimumWidth(max(_LEAST_WIDTH, self._content.minimumSizeHint().width()) + beside)
