@@ -88,7 +88,8 @@ def estimate_text(estimate: Estimate, *, signed: bool = False) -> str:
     text = _number(estimate.value, 3, signed)
     if math.isnan(estimate.low):
         return text
-    low, high = (_number(edge, 2, signed) for edge in (estimate.low, estimate.high))
+    digits = 3 if signed else 2
+    low, high = (_number(edge, digits, signed) for edge in (estimate.low, estimate.high))
     return f"{text}\n{low}{'…' if signed else '–'}{high}"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QElapsedTimer, QEvent, Qt, QTimer
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ds2net.gui.panels._parts import note
@@ -81,8 +81,9 @@ class Curves(QWidget):
             layout.addWidget(part)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(REDRAW_MS)
         self._timer.timeout.connect(self._draw)
+        self._drawn = QElapsedTimer()
+        self._drawn.start()
         self._colour()
 
     def clear(self) -> None:
@@ -95,7 +96,7 @@ class Curves(QWidget):
     def add_loss(self, number: int, step: int, loss: float) -> None:
         """Append the loss after a step of round `number`."""
         self.loss.add(self._place(number, step), loss)
-        self._later()
+        self._soon()
 
     def add_dice(self, number: int, step: int, dice: float, before: float) -> None:
         """Append the Dice after a step of round `number`, and that of the starting network."""
@@ -105,7 +106,7 @@ class Curves(QWidget):
             self.before.add(self._offset, before)
         self.dice.add(x, dice)
         self.before.add(x, before)
-        self._later()
+        self._soon()
 
     def _place(self, number: int, step: int) -> float:
         """Return where a step lies; a new round begins where the last one ended."""
@@ -117,11 +118,17 @@ class Curves(QWidget):
         self._end = max(self._end, self._offset + step)
         return self._offset + step
 
-    def _later(self) -> None:
+    def _soon(self) -> None:
+        """Draw now, together with what else an event changes, unless that was done just before."""
         if not self._timer.isActive():
-            self._timer.start()
+            wait = REDRAW_MS - self._drawn.elapsed()
+            if wait > 0:
+                self._timer.start(wait)
+            else:
+                self._draw()
 
     def _draw(self) -> None:
+        self._drawn.restart()
         for line, curve in zip(self._lines, (self.loss, self.before, self.dice), strict=True):
             line.setData(np.asarray(curve.x, float), np.asarray(curve.y, float))
         self._loss_plot.setXRange(0, max(self._end, 1.0), padding=0.02)

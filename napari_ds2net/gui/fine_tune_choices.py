@@ -12,6 +12,7 @@ from ds2net_training.finetuning.settings import FULL_MINUTES, QUICK_MINUTES
 from napari_ds2net.errors import DS2NetError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._background import Background
+from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui.correction_list import PICTURE_PX, CorrectionItem, Key
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.lineage import family, next_name
@@ -48,16 +49,15 @@ class FineTuneChoices(QObject):
         panel.name_edited.connect(self._check)
         panel.corrections.remove_requested.connect(self._on_remove)
         panel.corrections.undo_requested.connect(self._on_undo)
-        models.changed.connect(self._offer)
-        models.chosen.connect(self._offer)
-        corrections.changed.connect(self._on_corrections_changed)
+        self._connections = Connections()
+        self._connections.add(models.changed, self._offer)
+        self._connections.add(models.chosen, self._offer)
+        self._connections.add(corrections.changed, self._show_corrections)
         self._offer()
 
     def close(self) -> None:
         """Follow nothing any more."""
-        self._models.changed.disconnect(self._offer)
-        self._models.chosen.disconnect(self._offer)
-        self._corrections.changed.disconnect(self._on_corrections_changed)
+        self._connections.close()
         self._background.close()
 
     @property
@@ -115,9 +115,6 @@ class FineTuneChoices(QObject):
 
     # -------------------------------------------------------------- corrections
 
-    def _on_corrections_changed(self) -> None:
-        self._show_corrections()
-
     def _show_corrections(self) -> None:
         try:
             found = self._corrections.workspace_for(self._panel.model).corrections()
@@ -127,8 +124,9 @@ class FineTuneChoices(QObject):
         self._shown = {_key(correction): correction for correction in found}
         learned = self._models.card(self._panel.model).recipe.get("learned", ())
         items = [_item(each, len(found), learned) for each in found]
+        known = sum(each.content_hash in learned for each in found)
         self._panel.corrections.set_items(items)
-        self._panel.corrections.set_about(_about(len(found)))
+        self._panel.corrections.set_about(_about(len(found), known, self._panel.model))
         self._offer_undo()
         self._check()
         for key in self._panel.corrections.missing_pictures():
@@ -164,8 +162,10 @@ class FineTuneChoices(QObject):
             return
         try:
             workspace = self._corrections.workspace_for(self._panel.model)
-            for correction in self._removed.pop():
-                workspace.restore(correction)
+            while self._removed[-1]:
+                workspace.restore(self._removed[-1][0])
+                self._removed[-1] = self._removed[-1][1:]
+            self._removed.pop()
         except DS2NetError as error:
             self._panel.set_status(_messages.complain(error))
         self._corrections.changed.emit()
@@ -182,7 +182,7 @@ def _key(correction: Correction) -> Key:
 
 def _item(correction: Correction, count: int, learned: Any) -> CorrectionItem:
     kind = _KINDS.get(correction.kind, correction.kind)
-    part = _part(correction, count, learned)
+    part, meaning = _part(correction, count, learned)
     objects = f"{correction.object_count} object{'s' * (correction.object_count != 1)}"
     height, width = correction.shape
     lines = [
@@ -190,31 +190,41 @@ def _item(correction: Correction, count: int, learned: Any) -> CorrectionItem:
         f"{kind}, {objects}, {width} x {height} pixels",
         f"reviewed: {correction.reviewed_share:.0%}",
         f"accepted {correction.accepted_at[:16].replace('T', ' ')}",
-        f"used: {part}",
+        meaning,
     ]
     return CorrectionItem(
         key=_key(correction), name=correction.stem, kind=kind, part=part, tip="\n".join(lines)
     )
 
 
-def _part(correction: Correction, count: int, learned: Any) -> str:
-    """Say what a correction is used for."""
+def _part(correction: Correction, count: int, learned: Any) -> tuple[str, str]:
+    """Say in a word and in a sentence what a correction is used for."""
     if correction.content_hash in learned:
-        return "known already"
+        return "known", "The model has learned from it already; it is not tested on."
     if correction.split is None:
-        return "new"
+        return "new", "Whether it is learned from or tested on is decided at the next start."
     if count < _FEW:
-        return "tested in turn"
-    return "only tested" if correction.split.part == "hold_out" else "learned from"
+        return "in turn", "It is learned from, and tested on in the round that leaves it out."
+    if correction.split.part == "hold_out":
+        return "tested", "It is only tested on, never learned from."
+    return "learned", "It is learned from."
 
 
-def _about(count: int) -> str:
+def _about(count: int, known: int, model: str) -> str:
     """Say how many corrections there are, and what a score on them is worth."""
     if count == 0:
         return "None is accepted yet."
     told = f"{count} accepted correction{'s' * (count != 1)}."
-    if count < _VERY_FEW:
-        return f"{told} With fewer than five, the scores before and after say little."
+    if known == count:
+        return (
+            f"{told} {model!r} has learned from all of them, so that there is none to test on: "
+            "accept others, or start from an older version."
+        )
+    if known:
+        told = f"{told[:-1]}, {count - known} of them new to {model!r}."
+    if count - known < _VERY_FEW:
+        few = "fewer than five new ones" if known else "fewer than five"
+        return f"{told} With {few}, the scores before and after say little."
     if count < _FEW:
         return f"{told} With fewer than ten, each is tested on in turn."
     return f"{told} Some are kept apart and only tested on."

@@ -83,6 +83,7 @@ class FineTuneController(QObject):
             self._active.run.cancel()
             _forget(self._active)
             self._active = None
+        self.bridge.drop(self)
         self.choices.close()
         self.versions.close()
 

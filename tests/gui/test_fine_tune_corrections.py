@@ -21,6 +21,11 @@ def names(tuner: FineTuneWidget) -> list[str]:
     return [shown.item(at).text().splitlines()[0] for at in range(shown.count())]
 
 
+def parts(tuner: FineTuneWidget) -> list[str]:
+    shown = part(tuner, "corrections")
+    return [shown.item(at).text().splitlines()[-1] for at in range(shown.count())]
+
+
 def show(tuner: FineTuneWidget) -> None:
     tuner.controller.corrections.changed.emit()
 
@@ -49,7 +54,7 @@ def test_corrections_are_shown_with_picture_kind_and_part(
     assert colours.pixelColor(32, 32).alpha() == 255
     workspace.assign_split()
     show(tuner)
-    assert shown.item(0).text().splitlines()[-1] == "tested in turn"
+    assert shown.item(0).text().splitlines()[-1] == "in turn"
 
 
 def test_a_removed_correction_comes_back(qtbot: QtBot, tuner: FineTuneWidget) -> None:
@@ -92,6 +97,24 @@ def test_a_model_shares_the_corrections_of_the_one_it_started_from(tuner: FineTu
     for model, count in (("polyp-3", 2), ("nuclei", 1), ("breast-ultrasound", 0)):
         tuner.model_field.value = model
         assert len(names(tuner)) == count, model
+
+
+def test_corrections_that_a_model_has_learned_from_are_said_to_be_known(
+    tuner: FineTuneWidget,
+) -> None:
+    known = [correction.content_hash for correction in accept(2).corrections()]
+    make_model(str(ModelLibrary().root), "polyp", "polyp-2", (0.7, 0.75), known)
+    tuner.controller.models.refresh()
+    tuner.model_field.value = "polyp-2"
+    about = part(tuner, "about_corrections")
+    assert parts(tuner) == ["known", "known"]
+    assert "there is none to test on" in about.text()
+    accept(1, start=2)
+    show(tuner)
+    assert parts(tuner) == ["known", "known", "new"]
+    assert about.text().startswith("3 accepted corrections, 1 of them new to 'polyp-2'.")
+    tuner.model_field.value = "polyp"
+    assert parts(tuner) == ["new"] * 3
 
 
 def test_versions_are_listed_below_each_other(tuner: FineTuneWidget) -> None:

@@ -107,9 +107,9 @@ def test_the_table_shows_before_after_and_difference_with_intervals(
     table = part(tuner, "before_after_table")
     shown = [[table.item(row, column).text() for column in range(4)] for row in range(3)]
     assert shown == [
-        ["Dice", "0.700\n0.60–0.80", "0.750\n0.65–0.85", "+0.050\n+0.04…+0.06"],
+        ["Dice", "0.700\n0.60–0.80", "0.750\n0.65–0.85", "+0.050\n+0.040…+0.060"],
         ["IoU", "0.700", "0.750", "+0.050"],
-        ["Surface Dice, 2 px", "0.700\n0.50–0.90", "0.750\n0.55–0.95", "+0.050\n−0.04…+0.14"],
+        ["Surface Dice, 2 px", "0.700\n0.50–0.90", "0.750\n0.55–0.95", "+0.050\n−0.040…+0.140"],
     ]
     certain = [table.item(row, 3).font().bold() for row in range(3)]
     assert certain == [True, False, False]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import struct
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ def _estimate(value: float, spread: float) -> Estimate:
 
 
 def make_model(
-    root: str, parent: str, name: str, dice: tuple[float, float]
+    root: str, parent: str, name: str, dice: tuple[float, float], learned: Sequence[str] = ()
 ) -> tuple[Path, ModelCard]:
     """Write the header of a model's file, which is all that a window reads."""
     config, card = read_header(ModelLibrary().find(parent))
@@ -159,6 +159,7 @@ def make_model(
         name=name,
         parent=parent,
         created="2026-11-24T10:00:00+00:00",
+        recipe={"learned": list(learned)},
         scores={"dice_before": [dice[0], None, None], "dice_after": [dice[1], None, None]},
     )
     metadata = {
