@@ -3,7 +3,8 @@
     python -m benchmarks.engine [--rounds N] [--cold N] [--json FILE]
 
 Cold starts are measured in fresh processes that have imported what a viewer has imported. A thread
-that wants to wake every 5 ms stands for the window: its longest delay is the gap.
+that wants to wake every 5 ms stands for the window: its longest delay is the gap. On a busy machine
+the worker's processor time says what the first result would take on an idle one.
 """
 
 from __future__ import annotations
@@ -202,11 +203,14 @@ def cold() -> dict[str, float]:
         returned = time.perf_counter()
         do(engine, jobs.segment_frames, image, [()], "polyp", "auto", InferenceOptions(), None)
         first = time.perf_counter()
+        (worker,) = psutil.Process().children()
+        worked = sum(worker.cpu_times()[:2])
         engine.close()
         closed = time.perf_counter()
     return {
         "start_returns_s": returned - started,
         "first_result_s": first - started,
+        "worker_cpu_s": worked,
         "close_s": closed - first,
         "gap_ms": gaps.longest,
         "torch_imported": float("torch" in sys.modules),
@@ -243,14 +247,14 @@ def main() -> None:
 def _print_cold(times: int) -> list[dict[str, float]]:
     command = [sys.executable, "-m", "benchmarks.engine", "--one-cold-start"]
     starts: list[dict[str, float]] = []
-    print("| cold start | first result, s | start() returns, ms | close, s | longest gap, ms |")
+    print("| cold start | first result, s | worker's processor time, s | close, s | gap, ms |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for number in range(times):
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         one: dict[str, float] = json.loads(done.stdout)
         starts.append(one)
         print(
-            f"| {number + 1} | {one['first_result_s']:.2f} | {1000 * one['start_returns_s']:.1f} | "
+            f"| {number + 1} | {one['first_result_s']:.2f} | {one['worker_cpu_s']:.2f} | "
             f"{one['close_s']:.2f} | {one['gap_ms']:.1f} |",
             flush=True,
         )
@@ -260,7 +264,7 @@ def _print_cold(times: int) -> list[dict[str, float]]:
 def _print_warm(rounds: int) -> dict[str, Any]:
     engine = Engine()
     images: dict[str, dict[str, float]] = {}
-    print("\n| image | network, ms | prediction, ms | click to result, ms | longest gap, ms |")
+    print("\n| image | network, ms | prediction, ms | click to result, ms | gap, ms |")
     print("| --- | ---: | ---: | ---: | ---: |")
     try:
         for shape in (_FRAME, _LARGE):
