@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,13 +28,15 @@ from napari_ds2net.cli.outputs import (
     parse_save,
     plan_jobs,
 )
+from napari_ds2net.cli.predictors import ClusterPredictor, LocalPredictor, Predictor
 from napari_ds2net.errors import DS2NetError
 from napari_ds2net.library import ModelLibrary
 
 if TYPE_CHECKING:
-    from napari_ds2net.api import LoadedModel
+    from napari_ds2net.core.events import Event
     from napari_ds2net.core.options import InferenceOptions
     from napari_ds2net.core.prediction import Prediction
+    from napari_ds2net.network.card import ModelCard
 
 
 @errors_in_words
@@ -79,6 +83,14 @@ def segment(
             help="Drop objects of fewer pixels than this. If not given, the model's.",
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Have a dask cluster compute, such as tls://gpu-server:8786; it needs the model "
+            "too. Files for TLS are taken from the preferences in napari.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write over results that are there.")
     ] = False,
@@ -101,12 +113,10 @@ def segment(
     images, absent = _existing_images(inputs, output)
     make_folder(output)
 
-    from napari_ds2net.api import load_model
-
-    loaded = load_model(model, device)
-    jobs = plan_jobs(images, output, wanted or _usual(loaded, split_touching))
-    check_outputs(jobs, overwrite=overwrite)
-    failed = absent + _run(jobs, loaded, options)
+    with _predictor(scheduler, model, device, options) as predictor:
+        jobs = plan_jobs(images, output, wanted or _usual(predictor.card, split_touching))
+        check_outputs(jobs, overwrite=overwrite)
+        failed = absent + _run(jobs, predictor)
     if failed:
         complain(f"{failed} of {absent + len(jobs)} images could not be segmented.")
         raise typer.Exit(1)
@@ -125,15 +135,26 @@ def _existing_images(inputs: Sequence[Path], output: Path) -> tuple[list[Path], 
     return [path for path in images if path not in absent], len(absent)
 
 
-def _usual(loaded: LoadedModel, split_touching: bool | None) -> tuple[Save, ...]:
+def _predictor(
+    scheduler: str | None, model: str, device: str, options: InferenceOptions
+) -> AbstractContextManager[Predictor]:
+    """Return what segments: this process, or a cluster."""
+    if scheduler is not None:
+        return ClusterPredictor(scheduler, model, device, options)
+    from napari_ds2net.api import load_model
+
+    return nullcontext(LocalPredictor(load_model(model, device), options))
+
+
+def _usual(card: ModelCard, split_touching: bool | None) -> tuple[Save, ...]:
     """Return what is saved if the user does not say: labels only where they tell more."""
-    splits = loaded.card.split_touching if split_touching is None else split_touching
-    if splits or len(loaded.card.classes) > 1:
+    splits = card.split_touching if split_touching is None else split_touching
+    if splits or len(card.classes) > 1:
         return (Save.MASK, Save.LABELS)
     return (Save.MASK,)
 
 
-def _run(jobs: Sequence[Job], loaded: LoadedModel, options: InferenceOptions) -> int:
+def _run(jobs: Sequence[Job], predictor: Predictor) -> int:
     """Segment and write every image; return how many failed, each said on standard error."""
     failed = 0
     with progress() as display:
@@ -141,7 +162,8 @@ def _run(jobs: Sequence[Job], loaded: LoadedModel, options: InferenceOptions) ->
         for number, job in enumerate(jobs):
             display.update(task, description=job.image.name, completed=number)
             try:
-                prediction = _predict(job.image, loaded, options, display, task)
+                shown = partial(_show, job.image, display, task)
+                prediction = predictor.predict(job.image, shown)
                 _write(prediction, job.files)
             except DS2NetError as error:
                 failed += 1
@@ -154,29 +176,14 @@ def _run(jobs: Sequence[Job], loaded: LoadedModel, options: InferenceOptions) ->
     return failed
 
 
-def _predict(
-    image: Path,
-    loaded: LoadedModel,
-    options: InferenceOptions,
-    display: Progress,
-    task: TaskID,
-) -> Prediction:
-    """Read and segment one image; the bar moves with its tiles."""
+def _show(image: Path, display: Progress, task: TaskID, event: Event) -> None:
+    """Move the bar with an image's tiles, and say what does not go as planned."""
     from napari_ds2net.core.events import SteppedDown
-    from napari_ds2net.core.files import read_image
-    from napari_ds2net.core.inference import predict_steps
 
-    steps = predict_steps(read_image(image), loaded.network, loaded.card, loaded.plan, options)
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as stop:
-            result: Prediction = stop.value
-            return result
-        if isinstance(event, SteppedDown):
-            note(f"{image}: {event.reason}", above=display)
-        else:
-            display.update(task, description=f"{image.name}, {event.done} of {event.total}")
+    if isinstance(event, SteppedDown):
+        note(f"{image}: {event.reason}", above=display)
+    else:
+        display.update(task, description=f"{image.name}, {event.done} of {event.total}")
 
 
 def _write(prediction: Prediction, targets: Mapping[Save, Path]) -> None:

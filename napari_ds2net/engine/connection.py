@@ -66,7 +66,6 @@ class _Actor(Protocol):
     def begin(self, number: int, parcel: Parcel, /) -> Awaitable[None]: ...
     def take(self, number: int, /) -> Awaitable[list[Message]]: ...
     def cancel(self, number: int, /) -> Awaitable[None]: ...
-    def stop(self, number: int, /) -> Awaitable[None]: ...
 
 
 OpenCluster = AbstractAsyncContextManager[Cluster]
@@ -122,10 +121,6 @@ class Connection:
     async def cancel(self, number: int) -> None:
         """See `Host.cancel`; raises `WorkerLost`."""
         await self._ask(self._host.cancel(number))
-
-    async def stop(self, number: int) -> None:
-        """See `Host.stop`; raises `WorkerLost`."""
-        await self._ask(self._host.stop(number))
 
     async def _ask(self, answer: Awaitable[T]) -> T:
         asking = asyncio.ensure_future(answer)

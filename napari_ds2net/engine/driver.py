@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 CANCEL_WITHIN_S = 0.8
 """After that time a run counts as cancelled even if its step has not come back."""
-STEP_MAY_TAKE_S = 2.0
+STEP_MAY_TAKE_S = 3.0
 """A cancelled step that goes on for so long after that costs the worker its life."""
 _MOST_DEATHS = 3
 """A worker that is lost so often without a message between is not started again."""
@@ -65,13 +65,10 @@ class Driver:
         self._deaths = 0
 
     def look(self) -> None:
-        """See that a run was added, cancelled or asked to stop."""
+        """See that a run was added or cancelled."""
         self._changed.set()
-        run = self._current
-        if run is not None and run.is_cancelled:
+        if self._current is not None and self._current.is_cancelled:
             self._cancelled.set()
-        elif run is not None and run.is_stopping:
-            self._ask(lambda connection: connection.stop(self._number))
 
     async def serve(self) -> None:
         """Do runs until cancelled.
@@ -140,7 +137,7 @@ class Driver:
 
     async def _give_up(self, run: Run, cluster: Cluster, doing: asyncio.Future[object]) -> None:
         """Wait a little for a cancelled run's step to come back, then end the worker."""
-        self._ask(lambda connection: connection.cancel(self._number))
+        self._ask_to_cancel()
         await asyncio.wait([doing], timeout=CANCEL_WITHIN_S)
         if not doing.done():
             run.end_cancelled()
@@ -150,19 +147,12 @@ class Driver:
             busy.loss_expected = True
             await asyncio.wait([busy.lost], timeout=STEP_MAY_TAKE_S)
 
-    def _ask(self, what: Callable[[Connection], Coroutine[object, object, None]]) -> None:
-        """Ask the worker for something, if it is busy; nobody waits for the answer."""
-        if self._talking is None:
-            return
-        connection = self._talking
-
-        async def ask() -> None:
-            with contextlib.suppress(WorkerLost):
-                await what(connection)
-
-        task = asyncio.ensure_future(ask())
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+    def _ask_to_cancel(self) -> None:
+        """Tell the worker to end the run, if it has begun; nobody waits for the answer."""
+        if self._talking is not None:
+            task = asyncio.ensure_future(_cancel(self._talking, self._number))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
 
     async def _do(self, run: Run, cluster: Cluster) -> object:
         """Have all calls of a run done and return its result."""
@@ -193,7 +183,8 @@ class Driver:
         self._number = next(self._numbers)
         self._talking = connection
         await connection.begin(self._number, parcel)
-        self.look()  # it may have been cancelled or asked to stop while it was sent
+        if run.is_cancelled:  # the word of it may have been faster than the beginning
+            self._ask_to_cancel()
         while True:
             for message in await connection.take(self._number):
                 self._deaths = 0
@@ -245,6 +236,11 @@ def _in_words(error: BaseException, connection: Connection | None) -> DS2NetErro
         "read; if it happens again, please report it.",
         "".join(traceback.format_exception(error)),
     )
+
+
+async def _cancel(connection: Connection, number: int) -> None:
+    with contextlib.suppress(WorkerLost):
+        await connection.cancel(number)
 
 
 def _next_call(calls: Iterator[Call]) -> Call | None:

@@ -8,7 +8,6 @@ directly on the worker::
     take(number)           ------>  waits for messages
                            <------  EVENT, EVENT, ... and at the end FINISHED, FAILED or CANCELLED
     cancel(number)         ------>  the iteration ends before its next step
-    stop(number)           ------>  `stop_requested` is true for the job from now on
 """
 
 from __future__ import annotations
@@ -84,11 +83,6 @@ class Host:
         if number in self._runs:
             self._runs[number].close()
 
-    async def stop(self, number: int) -> None:
-        """Ask a run to end early with what it has."""
-        if number in self._runs:
-            self._runs[number].stop_requested = True
-
 
 class _Outbox:
     """The messages of a run, between its thread and the worker's event loop."""
@@ -100,7 +94,6 @@ class _Outbox:
         self._messages: list[Message] = []
         self._nbytes = 0
         self._closed = False
-        self.stop_requested = False
         self._asked = time.monotonic()
 
     @property
@@ -147,26 +140,14 @@ class _Closed(Exception):
     """The run was cancelled."""
 
 
-_under_way: _Outbox | None = None
-
-
-def stop_requested() -> bool:
-    """Tell a job whether it was asked to end early with what it has; see `Run.stop`."""
-    return _under_way is not None and _under_way.stop_requested
-
-
 def _work(parcel: Parcel, outbox: _Outbox) -> None:
     """Iterate to the end, in the job's thread; the last message says how it ended."""
-    global _under_way
-    _under_way = outbox
     try:
         last = Message(Kind.FINISHED, pack(_iterate(parcel, outbox)))
     except _Closed:
         last = Message(Kind.CANCELLED, Parcel(b""))
     except BaseException as error:  # noqa: BLE001  the border: a job may raise anything
         last = Message(Kind.FAILED, pack(_in_words(error)))
-    finally:
-        _under_way = None
     outbox.put(last)
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +15,9 @@ from napari_ds2net.core.events import SteppedDown, TileDone
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
-from napari_ds2net.engine.host import stop_requested
 from napari_ds2net.network.card import Framing
 
 if TYPE_CHECKING:
-    from ds2net_training.finetuning.events import FineTuneEvent, FineTuneResult
-    from ds2net_training.finetuning.settings import FineTuneSettings
     from napari_ds2net.api import LoadedModel
 
 Frame = tuple[int, ...]
@@ -100,37 +96,6 @@ def warm_up(model: str, device: str) -> Generator[TileDone | SteppedDown, None, 
     grey = np.full(loaded.card.input_size, 128, np.uint8)
     yield from predict_steps(grey, loaded.network, loaded.card, loaded.plan)
     return WarmedUp(model, str(loaded.plan), time.perf_counter() - started)
-
-
-def fine_tune(
-    parent: str,
-    data: Path | str,
-    name: str,
-    settings: FineTuneSettings | None = None,
-    *,
-    device: str = "auto",
-    unlabelled: Sequence[Path | str] = (),
-) -> Generator[FineTuneEvent, None, FineTuneResult]:
-    """Fine-tune a network from corrections; `Run.stop` ends it early and keeps the best so far.
-
-    Parameters
-    ----------
-    parent, data, name, settings, device, unlabelled
-        As for `ds2net_training.finetuning.finetune.finetune_steps`.
-    """
-    from ds2net_training.finetuning.finetune import finetune_steps
-
-    return (
-        yield from finetune_steps(
-            parent,
-            data,
-            name,
-            settings,
-            device=device,
-            unlabelled=unlabelled,
-            should_stop=stop_requested,
-        )
-    )
 
 
 def segment_frames(

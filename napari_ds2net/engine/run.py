@@ -53,7 +53,6 @@ class Run:
         self._lock = threading.Lock()
         self._is_active = True
         self._is_cancelled = False
-        self._is_stopping = False
 
     @property
     def is_active(self) -> bool:
@@ -63,14 +62,6 @@ class Run:
     def cancel(self) -> None:
         """Ask for the end; returns at once, and ``on_cancelled`` follows within about a second."""
         self._is_cancelled = True
-        self._wake()
-
-    def stop(self) -> None:
-        """Ask the job to end early with what it has; returns at once, and the result follows.
-
-        A job that does not ask for it goes on to its end; fine-tuning keeps the best so far.
-        """
-        self._is_stopping = True
         self._wake()
 
     # What follows is the engine's.
@@ -84,11 +75,6 @@ class Run:
     def is_cancelled(self) -> bool:
         """Whether the user asked for the end."""
         return self._is_cancelled
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether the user asked for what there is."""
-        return self._is_stopping
 
     def tell(self, event: object) -> None:
         """Call ``on_event``, unless the end was told."""

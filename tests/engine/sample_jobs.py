@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ds2net.engine.host import stop_requested
 from napari_ds2net.errors import DS2NetError, ImageError
 
 
@@ -54,16 +53,6 @@ def endless(stopped: str) -> Generator[Counted, None, None]:
             threading.Event().wait(0.01)
     finally:
         Path(stopped).touch()
-
-
-def until_stopped() -> Generator[Counted, None, str]:
-    """Go on until asked for what there is."""
-    number = 0
-    while not stop_requested():
-        yield Counted(number)
-        number += 1
-        threading.Event().wait(0.01)
-    return "the best so far"
 
 
 def stuck() -> Generator[Counted, None, None]:

@@ -108,18 +108,6 @@ def test_a_run_that_waits_can_be_cancelled(start: Start, tmp_path: Path) -> None
     assert first.wait() == "cancelled"
 
 
-def test_a_run_can_be_asked_for_what_it_has(start: Start) -> None:
-    recorder = start(sample_jobs.until_stopped).wait_for_event()
-    assert recorder.run is not None
-    recorder.run.stop()
-    assert recorder.value() == "the best so far"
-    waiting = start(sample_jobs.until_stopped)
-    assert waiting.run is not None
-    waiting.run.stop()
-    assert waiting.value() == "the best so far"
-    assert start(sample_jobs.count, 2).value() == 2
-
-
 def test_cancel_after_the_end_changes_nothing(start: Start) -> None:
     recorder = start(sample_jobs.count, 1)
     recorder.value()

@@ -13,12 +13,16 @@ from typing import cast
 import dask.array
 import numpy as np
 import pytest
+import tifffile
 from distributed import LocalCluster, Scheduler, Security
+from typer.testing import CliRunner
 
 from napari_ds2net import segment
+from napari_ds2net.cli import app
+from napari_ds2net.core.files import read_image
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.options import InferenceOptions
-from napari_ds2net.engine import EngineSettings, EngineState, jobs, remote
+from napari_ds2net.engine import EngineSettings, EngineState, jobs, remote, save_settings
 from napari_ds2net.errors import EngineError
 from tests.engine import sample_jobs
 from tests.engine.conftest import MakeEngine, Recorder
@@ -144,3 +148,41 @@ def test_a_missing_tls_file_is_told_in_words(make_engine: MakeEngine, tmp_path: 
         tls_key_file=nowhere,
     )
     assert nowhere in failure_of_a_run(make_engine, settings)
+
+
+def test_the_command_segments_on_a_cluster_as_it_does_here(
+    server: Server, tiny_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number, shape in enumerate(((70, 90, 3), (64, 64))):
+        pixels = np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8)
+        tifffile.imwrite(tmp_path / "in" / f"{number}.tif", pixels)
+    save_settings(server.settings())
+    command = ["segment", str(tmp_path / "in"), "--model", str(tiny_file), "--device", "cpu"]
+    command += ["--save", "mask,probability", "--output"]
+    with server.worker():
+        there = CliRunner().invoke(
+            app, [*command, str(tmp_path / "there"), "--scheduler", server.scheduler.address]
+        )
+    here = CliRunner().invoke(app, [*command, str(tmp_path / "here")])
+    assert (there.exit_code, here.exit_code) == (0, 0), there.output + here.output
+    files = sorted(path.name for path in (tmp_path / "here").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "there").iterdir())
+    assert len(files) == 4
+    for name in files:
+        np.testing.assert_allclose(
+            read_image(tmp_path / "there" / name), read_image(tmp_path / "here" / name), atol=1e-5
+        )
+
+
+def test_the_command_tells_once_that_a_cluster_does_not_answer(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_TIMEOUT_S", 1.0)
+    tifffile.imwrite(tmp_path / "image.tif", np.zeros((64, 64), np.uint8))
+    arguments = [str(tmp_path / "image.tif"), "--model", str(tiny_file), "--output"]
+    options = [str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9"]
+    result = CliRunner().invoke(app, ["segment", *arguments, *options])
+    assert result.exit_code != 0
+    assert "tcp://127.0.0.1:9" in result.stderr.replace("\n", "")
+    assert "Traceback" not in result.output
