@@ -6,8 +6,9 @@ r"""What fine-tuning gains on hospitals that a network has never seen, and what 
 
 For every hospital and seed some images stand for corrected ones: at random, or the most uncertain
 first, as the queue asks for them. All but those like them are the rest, on which Dice is measured
-before and after, at the network's size. Each line shows Dice for every share of the learned weights
-in the mixture, and for the share that cross-validation on the corrections chooses (``--choose``).
+before and after, at the network's size. Each line shows the gain for every share of the learned
+weights in the mixture (0: the network before) at every threshold, and for the pair that
+cross-validation on the corrections chooses (``--choose``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from benchmarks.hospitals import Hospital, Subject, read_hospital
 from ds2net_training.finetuning.caching import CacheLimits, cache_views
-from ds2net_training.finetuning.choice import choose_share, dice_of
+from ds2net_training.finetuning.choice import Candidate, candidates, choose, dice_of
 from ds2net_training.finetuning.division import make_folds
 from ds2net_training.finetuning.learner import Learner
 from ds2net_training.finetuning.settings import FineTuneSettings
@@ -39,31 +40,52 @@ _NO_LIMIT = 1e12
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One fine-tuning: Dice of the rest, and of other images, by the share of learned weights."""
+    """One fine-tuning: Dice of the rest and of other images, by share and threshold.
+
+    The first candidate is the network before.
+    """
 
     hospital: str
     seed: int
     corrections: int
     rest: int
-    shares: tuple[float, ...]
+    candidates: tuple[Candidate, ...]
     dice: tuple[float, ...]
     other: tuple[float, ...]
-    chosen: float | None
+    chosen: Candidate | None
     cpu_seconds: float
 
     def line(self) -> str:
-        """Return the trial as a line of a table; share 0 is the network before."""
-        gains = " ".join(
-            f"{share:g}: {dice - self.dice[0]:+.3f}"
-            for share, dice in zip(self.shares[1:], self.dice[1:], strict=True)
-        )
-        kept = " ".join(f"{value - self.other[0]:+.3f}" for value in self.other[1:])
+        """Return the trial as a line of a table."""
+        chosen = "" if self.chosen is None else f"; chosen {self.gain(self.chosen):+.3f}"
         return (
             f"{self.hospital} seed {self.seed}, {self.corrections} of {self.rest} others: "
-            f"{self.dice[0]:.3f}, {gains}{'; elsewhere ' + kept if kept else ''}"
-            f"{f'; chosen {self.chosen:g}' if self.chosen is not None else ''}; "
-            f"{self.cpu_seconds:.0f} s CPU"
+            f"{self.dice[0]:.3f}; {described(self.candidates, self.gains())}"
+            f"{'; elsewhere ' + described(self.candidates, self.kept()) if self.other else ''}"
+            f"{chosen}; {self.cpu_seconds:.0f} s CPU"
         )
+
+    def gains(self) -> list[float]:
+        """Return the gain of every candidate on the rest."""
+        return [dice - self.dice[0] for dice in self.dice]
+
+    def kept(self) -> list[float]:
+        """Return the gain of every candidate elsewhere."""
+        return [dice - self.other[0] for dice in self.other]
+
+    def gain(self, candidate: Candidate) -> float:
+        """Return the gain of one candidate."""
+        return self.gains()[self.candidates.index(candidate)]
+
+
+def described(among: Sequence[Candidate], values: Sequence[float]) -> str:
+    """Return values by share, for every threshold in turn."""
+    shares = sorted({candidate.share for candidate in among})
+    return ", ".join(
+        f"{share:g}: "
+        + " ".join(f"{v:+.3f}" for c, v in zip(among, values, strict=True) if c.share == share)
+        for share in shares
+    )
 
 
 class Bench:
@@ -97,41 +119,50 @@ class Bench:
         )  # fmt: skip
         learner = Learner(network, settings)
         groups = [hospital.groups[at] for at in picked]
-        chosen = self._chosen(learner, source, groups) if self.choose else None
+        among = candidates(settings, self.subject.card.threshold)
+        chosen = self._chosen(learner, source, groups, among) if self.choose else None
         _learn(learner, source, range(len(picked)), settings.steps)
         seconds = time.process_time() - began
-        shares = (0.0, *settings.mixing)
-        dice, elsewhere = [], []
-        for share in shares:
+        thresholds = tuple(dict.fromkeys(candidate.threshold for candidate in among))
+        shown = tuple(Candidate(0.0, threshold) for threshold in thresholds) + among
+        dice, elsewhere = {}, {}
+        for share in {candidate.share for candidate in shown}:
             learner.load(learner.mixed(share))
-            dice.append(hospital.dice(network, rest))
+            dice[share] = hospital.dice(network, rest, thresholds)
             if other is not None:
-                elsewhere.append(other.dice(network, range(len(other.planes))))
+                elsewhere[share] = other.dice(network, range(len(other.planes)), thresholds)
         return Trial(
             hospital=hospital.name,
             seed=seed,
             corrections=len(picked),
             rest=len(rest),
-            shares=shares,
-            dice=tuple(dice),
-            other=tuple(elsewhere),
+            candidates=shown,
+            dice=tuple(dice[c.share][c.threshold] for c in shown),
+            other=tuple(elsewhere[c.share][c.threshold] for c in shown) if other else (),
             chosen=chosen,
             cpu_seconds=seconds,
         )
 
-    def _chosen(self, learner: Learner, source: Source, groups: Sequence[int]) -> float:
-        """Return the share that cross-validation on the corrections chooses."""
+    def _chosen(
+        self,
+        learner: Learner,
+        source: Source,
+        groups: Sequence[int],
+        among: Sequence[Candidate],
+    ) -> Candidate:
+        """Return what cross-validation on the corrections chooses."""
         tables: list[NDArray[np.float64]] = []
         for number, fold in enumerate(make_folds(range(len(groups)), groups), start=1):
             learner.restart(number)
             _learn(learner, source, fold.training, self.settings.steps)
             rows = []
-            for share in self.settings.mixing:
-                learner.load(learner.mixed(share))
-                rows.append(dice_of(examine(source, learner.network, fold.hold_out)))
+            for candidate in among:
+                learner.load(learner.mixed(candidate.share))
+                said = examine(source, learner.network, fold.hold_out)
+                rows.append(dice_of(said, candidate.threshold))
             tables.append(np.stack(rows))
         learner.restart(0)
-        return choose_share(tables, self.settings.mixing)
+        return choose(tables, among)
 
 
 def _learn(learner: Learner, source: Source, members: Sequence[int], steps: int) -> None:
@@ -160,9 +191,10 @@ def main() -> None:
     for trial in _trials(bench, options, other):
         trials.append(trial)
         print(trial.line(), flush=True)
-    gains = np.asarray([[d - t.dice[0] for d in t.dice] for t in trials])
-    print("mean gain", " ".join(f"{s:g}: {g:+.4f}" for s, g in zip(
-        trials[0].shares, gains.mean(axis=0), strict=True)))  # fmt: skip
+    mean = np.asarray([trial.gains() for trial in trials]).mean(axis=0)
+    print("mean", described(trials[0].candidates, mean.tolist()))
+    if options.choose:
+        print(f"mean of the chosen {np.mean([t.gain(t.chosen) for t in trials if t.chosen]):+.4f}")
     if options.json is not None:
         text = json.dumps([dataclasses.asdict(trial) for trial in trials], indent=1)
         options.json.write_text(text, encoding="utf-8")

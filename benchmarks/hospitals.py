@@ -16,7 +16,7 @@ from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import dice_of
 from ds2net_training.finetuning.corrections import framed
 from ds2net_training.finetuning.division import group_pictures
-from ds2net_training.finetuning.sources import CachedViews, examine
+from ds2net_training.finetuning.sources import CachedViews, Examined, examine
 from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.core.device import choose_plan
 from napari_ds2net.core.files import read_image
@@ -70,6 +70,7 @@ class Hospital:
     tested: frozenset[int]
     subject: Subject
     scores: NDArray[np.float64] | None = None
+    start: DS2Net | None = None
 
     def pick(self, count: int, seed: int, order: str) -> tuple[list[int], list[int]]:
         """Return images to correct, one of each group, and the tested ones that are unlike them."""
@@ -84,22 +85,28 @@ class Hospital:
         seen = {self.groups[at] for at in picked}
         return picked, [at for at in sorted(self.tested) if self.groups[at] not in seen]
 
-    def dice(self, network: DS2Net, members: Sequence[int]) -> float:
-        """Return mean Dice of whole frames at the network's size."""
-        return float(np.concatenate(list(self._dices(network, members))).mean())
+    def dice(
+        self, network: DS2Net, members: Sequence[int], thresholds: Sequence[float]
+    ) -> dict[float, float]:
+        """Return mean Dice of whole frames at the network's size, for every threshold."""
+        said = [self._examined(network, at) for at in members]
+        return {
+            threshold: float(np.mean([dice_of(each, threshold).mean() for each in said]))
+            for threshold in thresholds
+        }
 
-    def _dices(self, network: DS2Net, members: Sequence[int]) -> list[NDArray[np.float64]]:
-        encoder = self.subject.network()
-        same = all(
-            torch.equal(a, b)
-            for a, b in zip(network.encoder.parameters(), encoder.encoder.parameters(), strict=True)
-        )
-        if same:
-            cache = self._cache(encoder)
-            return [dice_of(examine(cache, network, [at])) for at in members]
-        maker = ViewMaker(self.subject.card, 0)
-        made = _encode([self.planes[at] for at in members], network, maker)
-        return [dice_of(examine(made, network, [at])) for at in range(len(members))]
+    def _examined(self, network: DS2Net, at: int) -> Examined:
+        """Return what a network says of an image, from cached features where it can."""
+        if self._has_own_encoder(network):
+            made = _encode([self.planes[at]], network, ViewMaker(self.subject.card, 0))
+            return examine(made, network, [0])
+        return examine(self._cache(network), network, [at])
+
+    def _has_own_encoder(self, network: DS2Net) -> bool:
+        if self.start is None:
+            self.start = self.subject.network()
+        ours, others = network.encoder.parameters(), self.start.encoder.parameters()
+        return not all(torch.equal(a, b) for a, b in zip(ours, others, strict=True))
 
     def _uncertainty(self) -> NDArray[np.float64]:
         """Return the mean uncertainty of the region that may be an object."""

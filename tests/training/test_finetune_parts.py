@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ds2net_training.finetuning.caching import CacheLimits, cache_views
-from ds2net_training.finetuning.choice import choose_share, dice_of
+from ds2net_training.finetuning.choice import Candidate, candidates, choose, dice_of
 from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.division import Part, divide_folder, group_pictures, make_folds
 from ds2net_training.finetuning.events import StepDone, SteppedDown, Validated
@@ -209,11 +209,24 @@ def test_dice_counts_known_pixels_only() -> None:
     assert dice_of(Examined(logit, mask, known))[0] == pytest.approx(1)
 
 
-def test_the_share_that_does_best_over_all_folds_is_chosen() -> None:
-    tables = [np.asarray([[0.5, 0.6], [0.9, 0.8]]), np.asarray([[0.9], [0.1]])]
-    assert choose_share(tables[:1], (0.5, 1.0)) == 1.0
-    assert choose_share(tables, (0.5, 1.0)) == 0.5
-    assert choose_share([], (0.5, 0.75, 1.0)) == 0.75
+def test_the_candidate_that_surely_does_best_over_all_folds_is_chosen() -> None:
+    among = (Candidate(0.75, 0.5), Candidate(0.5, 0.5), Candidate(1.0, 0.5))
+    tables = [np.asarray([[0.5, 0.6], [0.7, 0.7], [0.9, 0.8]]), np.asarray([[0.5], [0.7], [0.1]])]
+    assert choose(tables[:1], among) == among[2]
+    assert choose(tables, among) == among[1]
+    assert choose([], among) == among[0]
+    lucky = [np.asarray([[0.5, 0.5, 0.5, 0.5], [0.7, 0.4, 0.4, 0.51]])]
+    assert choose(lucky, among[:2]) == among[0]
+
+
+def test_candidates_begin_with_the_usual_share_and_the_own_threshold() -> None:
+    settings = dataclasses.replace(
+        SETTINGS, mixing=(0.5, 1.0), usual_share=0.9, threshold_shifts=(1.0,)
+    )
+    among = candidates(settings, 0.5)
+    assert among[:2] == (Candidate(1.0, 0.5), Candidate(0.5, 0.5))
+    assert among[2].threshold == pytest.approx(1 / (1 + np.exp(-1)))
+    assert candidates(settings, 0.4)[0].threshold == 0.4
 
 
 def test_folds_never_divide_a_group_and_cover_everything_once() -> None:

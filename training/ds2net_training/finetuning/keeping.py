@@ -94,6 +94,7 @@ def _card(
     return dataclasses.replace(
         parent.card,
         name=name,
+        threshold=round(outcome.threshold, 4),
         description=f"{parent.name}, fine-tuned on {len(learned)} corrections.",
         training_data=(*earlier, own),
         recipe=_recipe(parent, outcome, corrections, settings),

@@ -6,13 +6,13 @@ from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 
-from ds2net_training.finetuning.choice import DiceTable, dice_of
+from ds2net_training.finetuning.choice import Candidate, DiceTable, dice_of
 from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.division import Part
 from ds2net_training.finetuning.events import FineTuneEvent, StepDone, SteppedDown, Validated
 from ds2net_training.finetuning.learner import Learner
 from ds2net_training.finetuning.settings import FineTuneSettings
-from ds2net_training.finetuning.sources import Source, examine
+from ds2net_training.finetuning.sources import Examined, Source, examine
 from napari_ds2net.core.memory import free, is_out_of_memory
 
 _FEWEST_STEPS = 12
@@ -106,13 +106,15 @@ class Rounds:
                 yield Validated(round=number, step=step, dice=dice, dice_before=before)
             self.stopped = self._should_stop()
 
-    def table(self, source: Source, members: Sequence[int]) -> DiceTable:
-        """Return Dice of some images with every share of what the last training learned."""
-        rows = []
-        for share in self._settings.mixing:
+    def table(
+        self, source: Source, members: Sequence[int], among: Sequence[Candidate]
+    ) -> DiceTable:
+        """Return Dice of some images with every candidate of what the last training learned."""
+        said: dict[float, Examined] = {}
+        for share in {candidate.share for candidate in among}:
             self._learner.load(self._learner.mixed(share))
-            rows.append(dice_of(examine(source, self._learner.network, members)))
-        return np.stack(rows)
+            said[share] = examine(source, self._learner.network, members)
+        return np.stack([dice_of(said[each.share], each.threshold) for each in among])
 
     def _dice(self, source: Source, members: Sequence[int]) -> float:
         if not members:

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from ds2net_training.finetuning.caching import CacheLimits, cache_views
-from ds2net_training.finetuning.choice import DiceTable, choose_share
+from ds2net_training.finetuning.choice import DiceTable, candidates, choose
 from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.comparison import ImagePair, compare, score_images
 from ds2net_training.finetuning.corrections import Corrections
@@ -60,8 +61,8 @@ class Outcome:
         Before and after; None where nothing could be tested.
     learned_from
         Indices of the corrections that the result learned from.
-    share, steps
-        Of the learned weights in the mixture, and of the last training.
+    share, threshold, steps
+        Of the learned weights in the mixture, of the probability, and of the last training.
     mirrors
         Which mirror images were shown.
     stopped_early, seconds
@@ -72,6 +73,7 @@ class Outcome:
     comparison: Compared | None
     learned_from: tuple[int, ...]
     share: float
+    threshold: float
     steps: int
     mirrors: dict[str, bool]
     stopped_early: bool
@@ -79,10 +81,18 @@ class Outcome:
 
 
 class _Made(NamedTuple):
-    """What a round of cross-validation came to: averaged weights, and Dice at every share."""
+    """What a round of cross-validation came to: averaged weights, and Dice of the candidates."""
 
     average: State
     table: DiceTable
+
+
+class _Test(NamedTuple):
+    """Weights, a threshold, and the images that they are to be tested on."""
+
+    state: State
+    threshold: float
+    members: tuple[int, ...]
 
 
 class Run:
@@ -124,6 +134,7 @@ class Run:
         self._plan = plan
         self._maker = ViewMaker(card, settings.seed)
         self._learner = Learner(network.to(plan.device), settings)
+        self._candidates = candidates(settings, card.threshold)
         self._made: list[_Made] = []
 
     def steps(self, should_stop: Callable[[], bool]) -> Generator[FineTuneEvent, None, Outcome]:
@@ -140,9 +151,9 @@ class Run:
                 should_stop=should_stop,
             )
             part = yield from self._learn(source, rounds)
-            share = choose_share([made.table for made in self._made], self._settings.mixing)
-            result = self._learner.mixed(share)
-            comparison = self._compared(result, part.hold_out)
+            chosen = choose([made.table for made in self._made], self._candidates)
+            result = self._learner.mixed(chosen.share)
+            comparison = self._compared(_Test(result, chosen.threshold, part.hold_out))
             if comparison is not None:
                 yield comparison
             self._learner.load(result)
@@ -150,7 +161,8 @@ class Run:
                 network=self._learner.network.cpu(),
                 comparison=comparison,
                 learned_from=part.training,
-                share=share,
+                share=chosen.share,
+                threshold=chosen.threshold,
                 steps=self._learner.steps,
                 mirrors=self._maker.mirrors,
                 stopped_early=rounds.stopped,
@@ -169,30 +181,47 @@ class Run:
             yield from rounds.learn(source, fold, number)
             if rounds.stopped:
                 return Part(fold.training, held or fold.hold_out)
-            self._made.append(_Made(self._learner.average, rounds.table(source, fold.hold_out)))
+            table = rounds.table(source, fold.hold_out, self._candidates)
+            self._made.append(_Made(self._learner.average, table))
         last = Part(self._division.training, held)
         yield from rounds.learn(source, last, rounds.count)
         return last
 
-    def _compared(self, result: State, held: tuple[int, ...]) -> Compared | None:
+    def _compared(self, of_result: _Test) -> Compared | None:
         """Test on what was held out, or every round on what it left out."""
-        tests = [(result, held)] if held else self._tests()
+        tests = [of_result] if of_result.members else self._tests()
         if not tests:
             return None
-        folds = 0 if held else len(tests)
-        return compare(self._pairs(tests), folds, self._division.advice)
+        folds = 0 if of_result.members else len(tests)
+        members = [at for test in tests for at in test.members]
+        start = _Test(self._learner.start, self._card.threshold, tuple(members))
+        after = [scores for test in tests for scores in self._scores(test)]
+        pairs = [
+            ImagePair(self._items[at].name, self._division.groups[at], old, new)
+            for at, old, new in zip(members, self._scores(start), after, strict=True)
+        ]
+        return compare(pairs, folds, self._division.advice)
 
-    def _tests(self) -> list[tuple[State, tuple[int, ...]]]:
+    def _tests(self) -> list[_Test]:
         """Return what each round made and the images that it did not learn from.
 
-        The share of a round is chosen by the other rounds: its own images say nothing about it.
+        Share and threshold of a round are chosen by the other rounds: its own images say nothing
+        about it.
         """
-        tests: list[tuple[State, tuple[int, ...]]] = []
+        tests: list[_Test] = []
         for made, fold in zip(self._made, self._folds, strict=False):
             others = [other.table for other in self._made if other is not made]
-            share = choose_share(others, self._settings.mixing)
-            tests.append((self._learner.mixed(share, made.average), fold.hold_out))
+            chosen = choose(others, self._candidates)
+            mixed = self._learner.mixed(chosen.share, made.average)
+            tests.append(_Test(mixed, chosen.threshold, fold.hold_out))
         return tests
+
+    def _scores(self, test: _Test) -> list[tuple[float, ...]]:
+        """Segment the images of a test with its weights, and score them."""
+        self._learner.load(test.state)
+        card = dataclasses.replace(self._card, threshold=test.threshold)
+        items = [self._items[at] for at in test.members]
+        return list(score_images(self._learner.network, card, self._plan, items))
 
     def _source(self) -> Generator[FineTuneEvent, None, Source]:
         """Return where batches come from, and give the learner its teacher."""
@@ -231,21 +260,6 @@ class Run:
             advice=division.advice,
             device=self._plan.device,
         )
-
-    def _pairs(self, tests: Sequence[tuple[State, tuple[int, ...]]]) -> list[ImagePair]:
-        """Score images with the start and with the weights that did not learn from them."""
-        members = [at for _, of_test in tests for at in of_test]
-        before = self._scores(self._learner.start, members)
-        after = [score for state, of_test in tests for score in self._scores(state, of_test)]
-        return [
-            ImagePair(self._items[at].name, self._division.groups[at], old, new)
-            for at, old, new in zip(members, before, after, strict=True)
-        ]
-
-    def _scores(self, state: State, members: Sequence[int]) -> list[tuple[float, ...]]:
-        self._learner.load(state)
-        items = [self._items[at] for at in members]
-        return list(score_images(self._learner.network, self._card, self._plan, items))
 
 
 def _is_last(event: FeaturesCached) -> bool:

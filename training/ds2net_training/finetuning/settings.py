@@ -48,9 +48,13 @@ class FineTuneSettings:
         a correction.
     average_decay
         Decay per step of the running average of the weights.
-    mixing
+    mixing, usual_share
         Candidates for the share of the learned weights in the result,
-        ``start + share * (learned - start)``; which one is chosen by cross-validation.
+        ``start + share * (learned - start)``, and the one nearest to which is taken where
+        cross-validation does not speak for another.
+    threshold_shifts
+        Further thresholds of the probability to choose from, by how far their logit is from that
+        of the network's own.
     hold_out_share
         Share of the corrections of a plain folder that are only tested on.
     seed
@@ -74,6 +78,8 @@ class FineTuneSettings:
     distillation: float = 0.0
     average_decay: float = 0.98
     mixing: tuple[float, ...] = (0.5, 0.75, 1.0)
+    usual_share: float = 0.75
+    threshold_shifts: tuple[float, ...] = (1.0, 2.0)
     hold_out_share: float = 0.25
     seed: int = 0
 
