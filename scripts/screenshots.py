@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ def main() -> None:
     """Write the pictures into the folder named on the command line."""
     folder = Path(sys.argv[1])
     screen = start_virtual_screen(2200, 1300)
+    home = tempfile.TemporaryDirectory(prefix="ds2net-home-", ignore_cleanup_errors=True)
+    os.environ["DS2NET_HOME"] = home.name  # the user's own corrections and models stay as they are
     try:
         window = open_window("polyp")
         before_segmenting(window, folder)
@@ -32,9 +36,11 @@ def main() -> None:
         window.panel.next_button.click()
         settle(window)
         take_picture(window, folder / "uncertain-place.png")
+        fine_tune(window, folder)
         window.close()
     finally:
         screen.terminate()
+        home.cleanup()
     print(f"The pictures are in {folder}.")
 
 
@@ -44,6 +50,28 @@ def before_segmenting(window: Window, folder: Path) -> None:
     window.wait_until(lambda: note.text().startswith("auto is"))
     dress(window, "dark", *SIZES[0])
     take_picture(window, folder / "before.png")
+
+
+def fine_tune(window: Window, folder: Path) -> None:
+    """Accept drawn frames as a person would have corrected them, learn from them, show the end."""
+    from napari_ds2net.core.phantoms import PAINTERS
+    from napari_ds2net.workspace import SourceInfo, Workspace, default_folder
+
+    workspace = Workspace.open(default_folder("polyp"))
+    for seed in range(1, 7):
+        phantom = PAINTERS["polyp"](seed)
+        source = SourceInfo(name=f"drawn frame {seed}")
+        workspace.accept(phantom.image, phantom.mask, source=source)
+    window.viewer.reset_view()
+    name = "Fine-tune"
+    dock, panel = window.viewer.window.add_plugin_dock_widget("napari-ds2net", name)
+    settle(window)
+    dock.raise_()
+    panel.minutes_field.value = 0.5
+    panel.start_button.click()
+    window.wait_until(lambda: not panel.controller.is_running)
+    dress(window, "dark", *SIZES[0])
+    take_picture(window, folder / "fine-tune.png")
 
 
 def dress(window: Window, theme: str, width: int, height: int) -> None:
