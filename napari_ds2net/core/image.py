@@ -126,6 +126,16 @@ class ImageData:
         """Lengths of the axes in front of Y and X; empty for a single image."""
         return tuple(self.array.shape[: self.axes.index("y")])
 
+    def plane(self, *index: int, region: tuple[slice, slice] | None = None) -> NDArray[Any] | Plane:
+        """Return one frame, read when it is indexed; an array in memory as it is.
+
+        The parameters and errors are those of `frame`.
+        """
+        if isinstance(self.array, np.ndarray):
+            return self.frame(*index, region=region)
+        self._check(index)
+        return Plane(self.array, index, self.plane_shape, self.axes.endswith("c"), region)
+
     def frame(self, *index: int, region: tuple[slice, slice] | None = None) -> NDArray[Any]:
         """Read one frame.
 
@@ -145,11 +155,64 @@ class ImageData:
         ImageError
             There is no such frame.
         """
+        self._check(index)
+        where = index if region is None else (*index, *region)
+        return np.asarray(self.array[where] if where else self.array)
+
+    def _check(self, index: tuple[int, ...]) -> None:
         inside = (0 <= at < length for at, length in zip(index, self.frames, strict=False))
         if len(index) != len(self.frames) or not all(inside):
             raise ImageError(
                 f"There is no frame {index}; the image has axes {self.axes!r} and shape "
                 f"{tuple(self.array.shape)}."
             )
-        where = index if region is None else (*index, *region)
-        return np.asarray(self.array[where] if where else self.array)
+
+
+class Plane:
+    """A frame of a lazy array, of which only what is asked for is read.
+
+    Parameters
+    ----------
+    array
+        Shape (..., Y, X) or (..., Y, X, channels): dask, zarr or the like.
+    index
+        A position along each axis in front of Y and X.
+    plane_shape
+        (Y, X) of the array.
+    is_colour
+        Whether the last axis holds channels.
+    region
+        (rows, columns) of the array that make up the plane; all if None.
+    """
+
+    def __init__(
+        self,
+        array: PixelArray,
+        index: tuple[int, ...],
+        plane_shape: tuple[int, int],
+        is_colour: bool,
+        region: tuple[slice, slice] | None = None,
+    ) -> None:
+        self._array = array
+        self._index = index
+        self._sides = [
+            range(length)[side]
+            for length, side in zip(plane_shape, region or (slice(None),) * 2, strict=True)
+        ]
+        colours = (int(array.shape[-1]),) if is_colour else ()
+        self.shape = (len(self._sides[0]), len(self._sides[1]), *colours)
+
+    @property
+    def ndim(self) -> int:
+        """2 for grey, 3 for colour."""
+        return len(self.shape)
+
+    def __getitem__(self, key: tuple[slice, slice], /) -> NDArray[Any]:
+        """Read the (rows, columns) of the plane."""
+        chosen = [side[part] for side, part in zip(self._sides, key, strict=True)]
+        where = tuple(slice(each.start, each.stop, each.step) for each in chosen)
+        return np.asarray(self._array[(*self._index, *where)])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read all of it."""
+        return np.asarray(self[:, :], dtype=dtype)

@@ -14,11 +14,12 @@ from torch import nn
 from napari_ds2net.core.device import ComputePlan, using_threads
 from napari_ds2net.core.events import Event, SteppedDown, TileDone
 from napari_ds2net.core.forward import MASKS, resize
+from napari_ds2net.core.image import Plane
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.postprocess import postprocess, smallest_type
 from napari_ds2net.core.prediction import Prediction, uncertainty_of
 from napari_ds2net.core.prepare import prepare
-from napari_ds2net.core.preprocess import normalise, to_rgb
+from napari_ds2net.core.preprocess import RgbReader, normalise, to_rgb
 from napari_ds2net.core.runner import Runner, TilesTooLarge, can_be_halved, halved
 from napari_ds2net.core.tiling import Band, BandBlender, Tile, TileGrid, make_grid
 from napari_ds2net.errors import ImageError
@@ -39,7 +40,7 @@ _FLIPS_OF_TILES = ((), (-1,), (-2,), (-2, -1))
 
 
 def predict(
-    image: NDArray[Any],
+    image: NDArray[Any] | Plane,
     network: nn.Module,
     card: ModelCard,
     plan: ComputePlan,
@@ -56,7 +57,7 @@ def predict(
 
 
 def predict_steps(
-    image: NDArray[Any],
+    image: NDArray[Any] | Plane,
     network: nn.Module,
     card: ModelCard,
     plan: ComputePlan,
@@ -68,7 +69,8 @@ def predict_steps(
     ----------
     image
         Shape (Y, X), (Y, X, 3) or (Y, X, 4), any size from 1 x 1, any real type; see `to_rgb`. NaN
-        is seen as black, an infinite pixel as the nearer end of the range.
+        is seen as black, an infinite pixel as the nearer end of the range. For a network that sees
+        tiles, a dask or zarr array or a `Plane` is read tile by tile.
     network
         What `prepare` gave for `plan`.
     card
@@ -114,11 +116,14 @@ def predict_steps(
         magnification=card.magnification,
     )
     try:
-        rgb = to_rgb(image, card.intensity)
-        maps = _Maps((rgb.shape[0], rgb.shape[1]))
-        yield from (
-            _whole(rgb, card, runner, maps) if whole else _tiled(rgb, card, runner, maps, options)
-        )
+        if whole:
+            rgb = to_rgb(np.asarray(image), card.intensity)
+            maps = _Maps((rgb.shape[0], rgb.shape[1]))
+            yield from _whole(rgb, card, runner, maps)
+        else:
+            reader = RgbReader(_as_array(image), card.intensity)
+            maps = _Maps((reader.shape[0], reader.shape[1]))
+            yield from _tiled(reader, card, runner, maps, options)
         mask = postprocess(maps.probability, options.postprocessing(card), maps.class_map)
         uncertainty = uncertainty_of(maps.probability)
     except MemoryError as error:
@@ -177,14 +182,19 @@ def _whole(
             yield TileDone(1, 1)
 
 
+def _as_array(image: Any) -> Any:
+    """Return anything that knows its shape as it is, to be read in parts; make the rest arrays."""
+    return image if hasattr(image, "shape") else np.asarray(image)
+
+
 def _tiled(
-    rgb: NDArray[np.float32],
+    rgb: RgbReader,
     card: ModelCard,
     runner: Runner,
     maps: _Maps,
     options: InferenceOptions,
 ) -> Iterator[Event]:
-    """Segment native pixels tile by tile, with smaller tiles where memory asks for them."""
+    """Read and segment native pixels tile by tile; smaller tiles where memory asks for them."""
     tile_shape = options.tile_shape or card.input_size
     while True:
         grid = make_grid(maps.probability.shape, tile_shape, options.overlap)
@@ -203,7 +213,7 @@ def _tiled(
 
 
 def _stitched(
-    rgb: NDArray[np.float32], card: ModelCard, runner: Runner, maps: _Maps, grid: TileGrid
+    rgb: RgbReader, card: ModelCard, runner: Runner, maps: _Maps, grid: TileGrid
 ) -> Iterator[Event]:
     """Run over all tiles of a grid and store the bands as they become final."""
     blender: BandBlender | None = None

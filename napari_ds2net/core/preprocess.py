@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,82 @@ def to_rgb(image: NDArray[Any], intensity: Intensity = Intensity.TYPE_RANGE) -> 
         Another shape or kind of number, no pixel, or no finite pixel.
     """
     planes = _colour_planes(np.asarray(image))
+    return find_scaling(planes, intensity).apply(planes)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How the pixels of one image become [0, 1].
+
+    Attributes
+    ----------
+    low, span
+        ``(value - low) / span``, cut to [0, 1]; None for ``bool``, which is 0 and 1 already.
+    exact
+        Whether no value can leave [0, 1], as with ``uint8`` by its full range.
+    """
+
+    low: float | None
+    span: float = 1.0
+    exact: bool = False
+
+    def apply(self, planes: NDArray[Any]) -> NDArray[np.float32]:
+        """Return `planes` (Y, X, 3) in [0, 1], float32; NaN becomes 0."""
+        if self.low is None:
+            return planes.astype(np.float32)
+        if self.exact:
+            return planes.astype(np.float32) / np.float32(self.span)
+        values = planes[..., :1] if planes.strides[-1] == 0 else planes
+        with np.errstate(invalid="ignore", over="ignore"):
+            shifted = values.astype(np.float32) - np.float32(self.low)
+            scaled = np.clip(shifted / np.float32(self.span), 0, 1)
+        scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
+        return np.ascontiguousarray(np.broadcast_to(scaled, planes.shape))
+
+
+class RgbReader:
+    """An image that is read and made red, green and blue part by part, as `to_rgb` makes it.
+
+    Parameters
+    ----------
+    image
+        Shape (Y, X), (Y, X, 1), (Y, X, 3) or (Y, X, 4): numpy, dask, zarr, or a `Plane`. Where
+        its values have to be stretched, every n-th row and column is read at once to learn how.
+    intensity
+        As for `to_rgb`.
+
+    Raises
+    ------
+    ImageError
+        As for `to_rgb`.
+    """
+
+    def __init__(self, image: Any, intensity: Intensity) -> None:
+        self._image = image
+        shape = tuple(int(n) for n in image.shape)
+        step = _step(shape[0] * shape[1] * (1 if len(shape) == 2 else min(shape[-1], 3)))
+        corner = _colour_planes(np.asarray(image[:1, :1]))
+        if corner.dtype == np.bool_ or _by_full_range(corner, intensity):
+            self._scaling = find_scaling(corner, intensity)
+        else:
+            sample = _colour_planes(np.asarray(image[::step, ::step]))
+            self._scaling = _stretch(sample)
+        self.shape = (shape[0], shape[1], 3)
+
+    def __getitem__(self, key: tuple[slice, slice], /) -> NDArray[np.float32]:
+        """Return the pixels of (rows, columns), float32 in [0, 1], shape (h, w, 3)."""
+        return self._scaling.apply(_colour_planes(np.asarray(self._image[key])))
+
+
+def find_scaling(planes: NDArray[Any], intensity: Intensity) -> Scaling:
+    """Return how an image's planes (Y, X, 3) become [0, 1]; see `to_rgb`."""
     if planes.dtype == np.bool_:
-        return planes.astype(np.float32)
-    if planes.dtype == np.uint8 and intensity is Intensity.TYPE_RANGE:
-        return planes.astype(np.float32) / np.float32(255)
-    return _stretched(planes)
+        return Scaling(None)
+    if _by_full_range(planes, intensity):
+        return Scaling(0.0, 255.0, exact=True)
+    is_grey = planes.strides[-1] == 0
+    step = _step((planes[..., :1] if is_grey else planes).size)
+    return _stretch(planes[::step, ::step])
 
 
 def normalise(
@@ -86,22 +158,25 @@ def _colour_planes(image: NDArray[Any]) -> NDArray[Any]:
     return image[..., :3]
 
 
-def _stretched(planes: NDArray[Any]) -> NDArray[np.float32]:
-    """Stretch all planes alike between low and high percentile of the finite pixels."""
-    is_grey = planes.strides[-1] == 0
-    values = planes[..., :1] if is_grey else planes
-    step = max(1, int(np.sqrt(values.size / PERCENTILE_SAMPLES)))
-    sample = values[::step, ::step].astype(np.float64)
-    finite = sample[np.isfinite(sample)]
+def _by_full_range(planes: NDArray[Any], intensity: Intensity) -> bool:
+    return planes.dtype == np.uint8 and intensity is Intensity.TYPE_RANGE
+
+
+def _step(values: int) -> int:
+    """Return every how many rows and columns are enough to learn an image's range."""
+    return max(1, int(np.sqrt(values / PERCENTILE_SAMPLES)))
+
+
+def _stretch(sample: NDArray[Any]) -> Scaling:
+    """Stretch all planes alike between low and high percentile of a sample's finite pixels."""
+    values = sample[..., :1] if sample.strides[-1] == 0 else sample
+    wide = values.astype(np.float64)
+    finite = wide[np.isfinite(wide)]
     if finite.size == 0:
         raise ImageError("The image has no finite pixel (all are NaN or infinite).")
-    low, high = np.percentile(finite, (LOW_PERCENTILE, HIGH_PERCENTILE))
-    if np.issubdtype(planes.dtype, np.integer) and planes.dtype.itemsize == 1:
+    low, high = (float(p) for p in np.percentile(finite, (LOW_PERCENTILE, HIGH_PERCENTILE)))
+    if np.issubdtype(sample.dtype, np.integer) and sample.dtype.itemsize == 1:
         high = max(high, low + SMALLEST_STRETCH * 255)
     if not high > low:
         low, high = float(finite.min()), float(finite.max())
-    span = high - low if high > low else 1.0
-    with np.errstate(invalid="ignore", over="ignore"):
-        scaled = np.clip((values.astype(np.float32) - np.float32(low)) / np.float32(span), 0, 1)
-    scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
-    return np.ascontiguousarray(np.broadcast_to(scaled, planes.shape))
+    return Scaling(low, high - low if high > low else 1.0)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ds2net.core.events import SteppedDown, TileDone
-from napari_ds2net.core.image import ImageData
+from napari_ds2net.core.image import ImageData, Plane
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
+from napari_ds2net.errors import ImageError
 from napari_ds2net.network.card import Framing
 
 if TYPE_CHECKING:
@@ -192,15 +193,21 @@ def segment_pieces(
             yield event
     for piece in pieces:
         yield FrameStarted(piece.index, total)
-        pixels = piece.pixels
-        if pixels is None and image is not None:
-            pixels = image.frame(*piece.frame, region=region)
         prediction = yield from predict_steps(
-            np.asarray(pixels), loaded.network, loaded.card, loaded.plan, options
+            _pixels(piece, image, region), loaded.network, loaded.card, loaded.plan, options
         )
         where = prediction.device
         yield FrameDone(piece.frame, prediction)
     return SegmentDone(time.perf_counter() - started, len(pieces), where, loaded.card.name)
+
+
+def _pixels(piece: Piece, image: ImageData | None, region: Region | None) -> NDArray[Any] | Plane:
+    """Return the pixels that were sent, or what reads them when they are needed."""
+    if piece.pixels is not None:
+        return piece.pixels
+    if image is None:
+        raise ImageError("A frame came without pixels and without an image to read it from.")
+    return image.plane(*piece.frame, region=region)
 
 
 def _smaller(
