@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from importlib import import_module
 from pathlib import Path
 
 from ds2net_training.finetuning.events import FineTuneEvent, FineTuneResult
@@ -46,6 +47,9 @@ def finetune_model(
             "computer or one that shares its disk. Choose where to compute in the panel's "
             "preferences."
         )
+    # A worker that has just started imports this in another thread. To ask for the same module is
+    # to wait for it; to come in by another door may be to meet torchvision half imported.
+    import_module("napari_ds2net.api")
     from ds2net_training.finetuning.finetune import finetune_steps
 
     return (

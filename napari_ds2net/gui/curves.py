@@ -15,7 +15,7 @@ REDRAW_MS = 200
 _LOSS_COLOUR = (213, 94, 0)
 _DICE_COLOUR = (0, 136, 204)
 """Both differ from light and from dark ground, and from each other to every eye."""
-_PLOT_HEIGHT, _STEPS_HEIGHT = 96, 36
+_PLOT_HEIGHT, _STEPS_HEIGHT = 96, 40
 _AXIS_WIDTH = 52
 _NAN = float("nan")
 
@@ -61,6 +61,7 @@ class Curves(QWidget):
         self._dice_plot.setLabel("bottom", "step")
         self._dice_plot.setFixedHeight(_PLOT_HEIGHT + _STEPS_HEIGHT)
         self._dice_plot.setXLink(self._loss_plot)
+        self._dice_plot.getAxis("bottom").setHeight(_STEPS_HEIGHT)
         self._loss_plot.getAxis("bottom").setStyle(showValues=False)
         dice_pen = pg.mkPen(_DICE_COLOUR, width=2)
         self._lines = (

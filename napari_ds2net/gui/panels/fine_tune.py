@@ -28,7 +28,7 @@ from napari_ds2net.gui.panels._parts import (
 )
 from napari_ds2net.gui.version_list import VersionList
 
-_LEAST_WIDTH = 332
+_LEAST_WIDTH = 348
 """Pixels that the widest row and a scroll bar need."""
 _MODES = (
     ("Quick: the decoder only", "quick"),
