@@ -42,6 +42,7 @@ class _ActiveRun:
     parent: str
     stop: StopFile
     progress: FineTuneProgress = field(default_factory=FineTuneProgress)
+    advice: list[str] = field(default_factory=list[str])
     stopping: bool = False
 
 
@@ -161,8 +162,9 @@ class FineTuneController(QObject):
         match event:
             case SteppedDown(reason=reason):
                 _messages.warn(reason)
+                self._advise(active, reason)
             case Prepared(advice=advice):
-                self.panel.set_advice(advice)
+                self._advise(active, advice)
                 self.panel.set_stoppable(True)
                 curves.show()
                 self.panel.scroll_to(curves)
@@ -178,6 +180,11 @@ class FineTuneController(QObject):
                 pass
         if active.progress.note(event) and not (active.stopping and isinstance(event, StepDone)):
             self.panel.set_progress(active.progress.share, active.progress.text)
+
+    def _advise(self, active: _ActiveRun, sentence: str) -> None:
+        """Say one thing more of what the numbers to come are worth, and leave it to be read."""
+        active.advice.append(sentence)
+        self.panel.set_advice(" ".join(active.advice))
 
     def run_finished(self, number: int, result: Any) -> None:
         """Say whether the new network is better, and use it if it is."""

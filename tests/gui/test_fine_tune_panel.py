@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
+from ds2net_training.finetuning.events import SteppedDown
 from napari_ds2net.errors import DeviceError
 from napari_ds2net.gui.fine_tune_widget import FineTuneWidget
 from napari_ds2net.gui.session import session_of
@@ -197,6 +198,24 @@ def test_a_failure_is_a_sentence_and_nothing_is_lost(
     assert "as they were" in status(tuner)
     assert part(tuner, "fine_tune_button").isEnabled()
     assert len(Workspace.open(default_folder("polyp")).corrections()) == 3
+
+
+def test_what_is_done_in_a_smaller_way_is_said_and_stays_in_view(
+    qtbot: QtBot, tuner: FineTuneWidget, engine: ThreadEngine, told: list[str]
+) -> None:
+    reason = "The memory is not enough for 6 views at once; going on with 3."
+
+    def smaller(*given: Any) -> Any:
+        yield SteppedDown(reason=reason)
+        return (yield from learning(then=engine.gate.clear)(*given))
+
+    engine.replaced["finetune_model"] = smaller
+    with_corrections(tuner, 3)
+    click(qtbot, tuner, "fine_tune_button")
+    settle(qtbot, lambda: part(tuner, "curves").loss.count > 0)
+    assert told == [reason]
+    assert part(tuner, "advice").text() == f"{reason} {ADVICE}"
+    assert part(tuner, "advice").isVisible()
 
 
 def test_closing_the_panel_cancels(

@@ -29,7 +29,7 @@ from napari_ds2net.gui.panels._parts import (
 from napari_ds2net.gui.version_list import VersionList
 
 _LEAST_WIDTH = 348
-"""Pixels that the widest row and a scroll bar need."""
+"""Pixels that the table before and after and a scroll bar need."""
 _MODES = (
     ("Quick: the decoder only", "quick"),
     ("Full: every weight", "full"),
@@ -75,8 +75,7 @@ class FineTunePanel(ScrollingPanel):
         self.versions = VersionList()
         self.add(self.curves, self.before_after, heading("Versions"), self.versions)
         self.finish()
-        self.setMinimumWidth(_LEAST_WIDTH)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(max(self.minimumWidth(), _LEAST_WIDTH))
         self.curves.hide()
         self.set_running(False)
 
