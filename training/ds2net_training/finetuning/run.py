@@ -128,7 +128,8 @@ class Run:
         self._card = card
         self._items = corrections.items
         self._division = corrections.division
-        self._folds = corrections.division.folds
+        tested_apart = settings.mode == "full" and bool(self._division.hold_out)
+        self._folds = () if tested_apart else self._division.folds  # dear, and only for the share
         self._unlabelled = unlabelled
         self._settings = settings
         self._plan = plan
@@ -200,7 +201,16 @@ class Run:
             ImagePair(self._items[at].name, self._division.groups[at], old, new)
             for at, old, new in zip(members, self._scores(start), after, strict=True)
         ]
-        return compare(pairs, folds, self._division.advice)
+        return compare(pairs, folds, self._advice(folds, len(pairs)))
+
+    def _advice(self, folds: int, tested: int) -> str:
+        """Say what the split is worth, or that the time was not enough for all of it."""
+        if folds in (0, len(self._folds)):
+            return self._division.advice
+        return (
+            f"The time was enough for {folds} of {len(self._folds)} rounds of cross-validation, so "
+            f"only {tested} of {len(self._items)} corrections were tested on; give it more minutes."
+        )
 
     def _tests(self) -> list[_Test]:
         """Return what each round made and the images that it did not learn from.

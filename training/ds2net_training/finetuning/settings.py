@@ -129,7 +129,9 @@ def make_settings(
     if mode == "quick":
         return FineTuneSettings(mode="quick", minutes=minutes, seed=seed)
     if mode == "full":
-        return FineTuneSettings(mode="full", minutes=minutes, seed=seed)
+        return FineTuneSettings(
+            mode="full", minutes=minutes, seed=seed, learning_rate=1e-3, steps=150, usual_share=0.5
+        )
     raise SettingsError(f"The mode is {mode!r}; expected quick or full.")
 
 
