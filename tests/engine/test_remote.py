@@ -62,9 +62,23 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
+    with scheduler_in(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def working_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a worker; one for all tests, because torch takes seconds to import."""
+    with scheduler_in(tmp_path_factory.mktemp("server")) as server, server.worker():
+        yield server
+
+
+@contextmanager
+def scheduler_in(folder: Path) -> Generator[Server]:
+    """Run a scheduler whose TLS files are in a folder."""
     security = Security.temporary()
     tls = security.get_tls_config_for_role("client")
-    ca_file, key_file = tmp_path / "ca.pem", tmp_path / "key.pem"
+    ca_file, key_file = folder / "ca.pem", folder / "key.pem"
     ca_file.write_text(tls["ca_file"], encoding="ascii")
     key_file.write_text(tls["key"], encoding="ascii")
     cluster = LocalCluster(
@@ -75,28 +89,27 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_a_scheduler_with_tls_does_the_work(
-    server: Server, make_engine: MakeEngine, tiny_file: Path, tmp_path: Path
+    working_server: Server, make_engine: MakeEngine, tiny_file: Path, tmp_path: Path
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 90, 70), dtype=np.uint8)
     image = ImageData.from_array(dask.array.from_array(pixels))
-    with server.worker():
-        engine = make_engine(server.settings())
-        arguments = (image, [(1,)], str(tiny_file), "cpu", InferenceOptions(), None)
-        recorder = Recorder().start(engine, jobs.segment_frames, *arguments)
-        assert recorder.value().frames == 1
-        answer = recorder.events[-1].prediction.probability
-        expected = segment(pixels[1], tiny_file, device="cpu").probability
-        np.testing.assert_allclose(answer, expected, atol=1e-5)
+    engine = make_engine(working_server.settings())
+    arguments = (image, [(1,)], str(tiny_file), "cpu", InferenceOptions(), None)
+    recorder = Recorder().start(engine, jobs.segment_frames, *arguments)
+    assert recorder.value().frames == 1
+    answer = recorder.events[-1].prediction.probability
+    expected = segment(pixels[1], tiny_file, device="cpu").probability
+    np.testing.assert_allclose(answer, expected, atol=1e-5)
 
-        cancelled = Recorder().start(engine, sample_jobs.endless, str(tmp_path / "stopped"))
-        cancelled.wait_for_event().cancel()
-        assert cancelled.wait() == "cancelled"
+    cancelled = Recorder().start(engine, sample_jobs.endless, str(tmp_path / "stopped"))
+    cancelled.wait_for_event().cancel()
+    assert cancelled.wait() == "cancelled"
 
-        # What belongs to others is not killed: the next run waits for its turn instead.
-        number = Recorder().start(engine, sample_jobs.process_number).value()
-        engine.close()
-        again = make_engine(server.settings())
-        assert Recorder().start(again, sample_jobs.process_number).value() == number
+    # What belongs to others is not killed: the next run waits for its turn instead.
+    number = Recorder().start(engine, sample_jobs.process_number).value()
+    engine.close()
+    again = make_engine(working_server.settings())
+    assert Recorder().start(again, sample_jobs.process_number).value() == number
 
 
 def failure_of_a_run(make_engine: MakeEngine, settings: EngineSettings) -> str:
@@ -151,19 +164,17 @@ def test_a_missing_tls_file_is_told_in_words(make_engine: MakeEngine, tmp_path: 
 
 
 def test_the_command_segments_on_a_cluster_as_it_does_here(
-    server: Server, tiny_file: Path, tmp_path: Path
+    working_server: Server, tiny_file: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "in").mkdir()
     for number, shape in enumerate(((70, 90, 3), (64, 64))):
         pixels = np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8)
         tifffile.imwrite(tmp_path / "in" / f"{number}.tif", pixels)
-    save_settings(server.settings())
+    save_settings(working_server.settings())
+    address = working_server.scheduler.address
     command = ["segment", str(tmp_path / "in"), "--model", str(tiny_file), "--device", "cpu"]
     command += ["--save", "mask,probability", "--output"]
-    with server.worker():
-        there = CliRunner().invoke(
-            app, [*command, str(tmp_path / "there"), "--scheduler", server.scheduler.address]
-        )
+    there = CliRunner().invoke(app, [*command, str(tmp_path / "there"), "--scheduler", address])
     here = CliRunner().invoke(app, [*command, str(tmp_path / "here")])
     assert (there.exit_code, here.exit_code) == (0, 0), there.output + here.output
     files = sorted(path.name for path in (tmp_path / "here").iterdir())

@@ -16,7 +16,9 @@ from napari_ds2net import segment
 from napari_ds2net.core.events import SteppedDown
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.options import InferenceOptions
-from napari_ds2net.engine import Engine, EngineSettings, EngineState, jobs
+from napari_ds2net.engine import Engine, EngineSettings, EngineState, driver, jobs
+from napari_ds2net.engine.dispatch import Dispatch, SingleCall
+from napari_ds2net.engine.run import Call
 from napari_ds2net.errors import EngineError
 from tests.engine import sample_jobs
 from tests.engine.conftest import TIMEOUT_S, MakeEngine, Recorder, Start
@@ -129,42 +131,32 @@ def test_segmentation_goes_on_in_a_smaller_way_after_a_death(
     )
 
 
+class Retried(SingleCall):
+    """Does the same once more, as often as it is asked to."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self.reasons: list[str] = []
+
+    def smaller(self, reason: str) -> Call | None:
+        self.reasons.append(reason)
+        return self._call
+
+
 @posix_only
 def test_a_second_death_in_a_run_is_the_end_of_it(
-    engine: Engine, start: Start, tiny_file: Path
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever kills every worker at its first step gets an error after the second."""
-    pixels = np.zeros((300, 300), np.uint8)
-    pids: list[int] = []
+    made: list[Retried] = []
 
-    class Fury(Recorder):
-        def on_event(self, event: object) -> None:
-            if isinstance(event, jobs.FrameStarted):
-                pids.extend(kill_children())
-            super().on_event(event)
+    def dispatch_for(call: Call, *, same_computer: bool) -> Dispatch:
+        made.append(Retried(call))
+        return made[-1]
 
-    fury = Fury().start(
-        engine,
-        jobs.segment_frames,
-        ImageData.from_array(pixels),
-        [()],
-        str(tiny_file),
-        "cpu",
-        InferenceOptions(),
-    )
-    assert "SIGKILL" in str(fury.failure())
-    assert len(pids) == 2
+    monkeypatch.setattr(driver, "dispatch_for", dispatch_for)
+    assert "SIGKILL" in str(start(sample_jobs.die_of, signal.SIGKILL).failure())
+    assert [len(each.reasons) for each in made] == [1]
     assert start(sample_jobs.count, 1).value() == 1
-
-
-def kill_children() -> list[int]:
-    """Kill the workers of this process and return their numbers."""
-    killed: list[int] = []
-    for child in psutil.Process().children():
-        if any("engine.worker" in word for word in child.cmdline()):
-            child.kill()
-            killed.append(child.pid)
-    return killed
 
 
 def test_a_worker_that_takes_too_much_memory_ends_itself(make_engine: MakeEngine) -> None:
