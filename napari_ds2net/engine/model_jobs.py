@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from napari_ds2net.library import ModelLibrary
@@ -31,4 +32,5 @@ def import_model(path: str, root: str) -> Generator[object, None, ModelImported]
     Nothing.
     """
     yield from ()
+    import_module("napari_ds2net.api")  # first: a worker that starts imports it meanwhile
     return ModelImported(ModelLibrary(Path(root)).import_file(Path(path)).name)

@@ -42,10 +42,11 @@ def rank_images(
     ImageLooked
         After every image.
     """
-    from ds2net_training.ranking import rank_steps
-    from napari_ds2net.api import load_model
+    from napari_ds2net.api import load_model  # first: a worker that starts imports it meanwhile
 
     loaded = load_model(model, device)
+    from ds2net_training.ranking import rank_steps
+
     steps = rank_steps([Path(path) for path in paths], loaded.network, loaded.card, loaded.plan)
     while True:
         try:

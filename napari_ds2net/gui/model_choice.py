@@ -83,7 +83,7 @@ class ModelChoice(QObject):
             )
 
     def _offer(self) -> None:
-        self._panel.set_models(self._models.choices(), self._panel.model or self._models.default())
+        self._panel.set_models(self._models.choices(), self._panel.model or self._models.current)
         self._show_card()
 
     def _on_model_chosen(self) -> None:

@@ -25,6 +25,8 @@ MARGIN = 6
 """Pixels around and between the parts of a panel."""
 _LABEL_WIDTH = 92
 _LINE_HEIGHT = 4
+_EMPTY_ALPHA, _FILLED_ALPHA = 0.15, 0.8
+"""The text's colour shows on every theme's ground."""
 _LEAST_WIDTH = 300
 
 
@@ -155,10 +157,12 @@ class ProgressLine(QWidget):
     def paintEvent(self, a0: QPaintEvent | None) -> None:
         """Fill the line as far as the work is done."""
         painter = QPainter(self)
-        palette = self.palette()
-        painter.fillRect(self.rect(), palette.mid())
+        colour = self.palette().color(self.foregroundRole())
+        colour.setAlphaF(_EMPTY_ALPHA)
+        painter.fillRect(self.rect(), colour)
+        colour.setAlphaF(_FILLED_ALPHA)
         filled = QRect(0, 0, round(self.width() * self.share), self.height())
-        painter.fillRect(filled, palette.highlight())
+        painter.fillRect(filled, colour)
         painter.end()
 
 
