@@ -44,7 +44,7 @@ class WorkerProcess:
 
     def __init__(self, settings: EngineSettings) -> None:
         self.name = f"ds2net-{uuid.uuid4().hex}"
-        self.log = _new_log()
+        self.log = new_log()
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._settings = settings
         self._folder = Path(tempfile.mkdtemp(prefix="ds2net-"))
@@ -158,7 +158,7 @@ def _niceness(value: int) -> int:
     return value
 
 
-def _new_log() -> Path:
+def new_log() -> Path:
     """Return the path of a new log file, and remove all but the last few."""
     name = f"worker-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{uuid.uuid4().hex[:4]}.log"
     folder = log_folder()

@@ -85,14 +85,15 @@ def _watch(greeting: Greeting) -> None:
             if me.memory_info().rss > greeting.memory_limit:
                 print(f"more than {greeting.memory_limit} bytes of memory in use", flush=True)  # noqa: T201
                 _end(greeting, MEMORY_EXIT_CODE)
-            _shorten(greeting.log)
+            shorten(greeting.log)
             time.sleep(_WATCH_EVERY_S)
     except psutil.NoSuchProcess:
         pass
     _end(greeting, 0)
 
 
-def _shorten(log: str) -> None:
+def shorten(log: str) -> None:
+    """Empty a log file that has become too long."""
     with contextlib.suppress(OSError):
         if os.path.getsize(log) > MOST_LOG_BYTES:
             os.truncate(log, 0)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from napari_ds2net.engine.wire import Parcel, pack, unpack
+from napari_ds2net.errors import EngineError
 
 
 @pytest.mark.parametrize("protocol", [4, 5])
@@ -45,3 +46,9 @@ def test_functions_without_a_name_travel() -> None:
 def test_what_cannot_leave_its_process_is_refused() -> None:
     with pytest.raises(TypeError):
         pack(threading.Lock())
+
+
+def test_an_error_keeps_its_details() -> None:
+    error = unpack(pack(EngineError("It failed.", "Traceback ...")))
+    assert isinstance(error, EngineError)
+    assert (str(error), error.details) == ("It failed.", "Traceback ...")
