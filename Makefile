@@ -11,7 +11,7 @@ WINDOW_SYSTEM_PACKAGES := xvfb libgl1 libegl1 libglx-mesa0 libgl1-mesa-dri libxk
 	libxcb-xinerama0 libxcb-shape0 libdbus-1-3 libfontconfig1
 OUTPUT := sample-output
 
-.PHONY: run samples test lint bench screenshots clean
+.PHONY: run samples test lint bench screenshots system-packages clean
 
 # napari with a sample image and the panel; without a screen, a picture of the window in $(OUTPUT).
 run: $(VENV)/run.stamp
@@ -37,6 +37,9 @@ bench: $(VENV)/run.stamp
 	$(BIN)/python -m benchmarks.inference
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.window
+
+system-packages:
+	@scripts/install-system-packages $(WINDOW_SYSTEM_PACKAGES)
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
