@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_ds2net.cli.console import complain, errors_in_words, say
+from napari_ds2net.cli.console import complain, errors_in_words, note, say
 from napari_ds2net.cli.finetune_display import FineTuneDisplay, comparison_table
 from napari_ds2net.cli.interrupt import StopRequest
 from napari_ds2net.library import ModelLibrary
@@ -39,7 +39,9 @@ def finetune(
     ] = "quick",
     unlabelled: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Images of yours without a correction."),
+        typer.Option(
+            metavar="DIR", help="Images of yours without a correction, for the mode semi to come."
+        ),
     ] = None,
     minutes: Annotated[
         float | None,
@@ -61,6 +63,8 @@ def finetune(
     from ds2net_training.finetuning.settings import make_settings
 
     settings = make_settings(mode, minutes=minutes, seed=seed)
+    if unlabelled:
+        note(f"The mode {mode} learns from corrections alone; --unlabelled is not used.")
     steps = finetune_steps(
         model, data, name, settings, device=device, unlabelled=unlabelled or (), library=library
     )

@@ -55,7 +55,8 @@ def finetune_steps(
     device
         As for `choose_plan`.
     unlabelled
-        Images of the user's without a correction, or folders of them.
+        Images of the user's without a correction, or folders of them; read only where
+        ``settings.distillation`` asks for them.
     library
         Where the parent is found and the result is kept; the user's own if None.
     should_stop
@@ -82,7 +83,11 @@ def finetune_steps(
     learned = learned_hashes(entry.card)
     corrections = yield from read_corrections(data, entry.card, settings, learned)
     known = {item.content_hash for item in corrections.items}
-    others = read_unlabelled(unlabelled, entry.card, known, _MOST_UNLABELLED) if unlabelled else []
+    others = (
+        read_unlabelled(unlabelled, entry.card, known, _MOST_UNLABELLED)
+        if unlabelled and settings.distillation > 0
+        else []
+    )
 
     def begin(plan: ComputePlan) -> Generator[FineTuneEvent, None, Outcome]:
         network = load_network(entry.path)

@@ -45,7 +45,8 @@ class FineTuneSettings:
         Weight of the squared distance of all trained weights from the start (L2-SP).
     distillation
         Weight of the cross-entropy with the starting network's probabilities on images without
-        a correction.
+        a correction. Off, because in hospitals that a network does not know it taught the old
+        mistakes again and cost more than half of the gain.
     average_decay
         Decay per step of the running average of the weights.
     mixing, usual_share
