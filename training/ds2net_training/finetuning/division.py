@@ -85,7 +85,10 @@ def divide_workspace(split: Split, places: Mapping[str, int], learned: Collectio
         return Division(tuple(range(len(groups))), (), folds, groups, split.advice)
     training = tuple(places[c.stem] for c in split.training)
     held = tuple(places[c.stem] for c in split.hold_out)
-    return Division(training, held, make_folds(training, groups), groups, split.advice)
+    hashes = {places[c.stem]: c.content_hash for c in everything}
+    of_training = make_folds(training, groups)
+    folds = _testable(of_training, [hashes[at] for at in range(len(hashes))], learned)
+    return Division(training, held, folds, groups, split.advice)
 
 
 def divide_folder(

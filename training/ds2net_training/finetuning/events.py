@@ -139,7 +139,7 @@ class Compared:
     images
         Each image's Dice.
     folds
-        Rounds of cross-validation in which the images were left out in turn; 0 for a hold-out.
+        Rounds of cross-validation in which images were left out in turn; 0 for a hold-out alone.
     worth
         How much the numbers can be trusted, in a sentence.
     """

@@ -5,10 +5,10 @@
     fewer than ten corrections            ten or more
     round 1..k: learn without fold i,     rounds 1..k on the training part, to choose the share
                 look at fold i
-    choose the share of the learned weights by what the rounds saw
-    compare on every fold what            learn from the training part
-    its round made                        compare on the hold-out
-    learn from everything
+    choose share and threshold by what the rounds saw
+    learn from everything                 learn from the training part
+    compare on every fold what            compare on the hold-out; if that is
+    its round made                        small, on every fold as well
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ from napari_ds2net.network.ds2net import DS2Net
 _CACHE_SHARE = 0.3
 """Part of the time that computing feature maps may take."""
 _MOST_CACHE_BYTES = 2e9
+_ENOUGH_HELD = 8
+"""Images of a hold-out that tell a better network from a worse one without help."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -128,8 +130,7 @@ class Run:
         self._card = card
         self._items = corrections.items
         self._division = corrections.division
-        tested_apart = settings.mode == "full" and bool(self._division.hold_out)
-        self._folds = () if tested_apart else self._division.folds  # dear, and only for the share
+        self._folds = self._division.folds
         self._unlabelled = unlabelled
         self._settings = settings
         self._plan = plan
@@ -148,13 +149,14 @@ class Run:
                 self._settings,
                 self._clock,
                 rounds=len(self._folds) + 1,
-                tested=len(self._division.hold_out) or len(self._items),
+                tested=len(self._items) if self._in_turns() else len(self._division.hold_out),
                 should_stop=should_stop,
             )
             part = yield from self._learn(source, rounds)
             chosen = choose([made.table for made in self._made], self._candidates)
             result = self._learner.mixed(chosen.share)
-            comparison = self._compared(_Test(result, chosen.threshold, part.hold_out))
+            of_result = _Test(result, chosen.threshold, part.hold_out)
+            comparison = self._compared(of_result, rounds.stopped)
             if comparison is not None:
                 yield comparison
             self._learner.load(result)
@@ -188,12 +190,16 @@ class Run:
         yield from rounds.learn(source, last, rounds.count)
         return last
 
-    def _compared(self, of_result: _Test) -> Compared | None:
-        """Test on what was held out, or every round on what it left out."""
-        tests = [of_result] if of_result.members else self._tests()
+    def _in_turns(self) -> bool:
+        """Tell whether the hold-out is too small to judge by, so that the rounds are tested too."""
+        return len(self._division.hold_out) < _ENOUGH_HELD
+
+    def _compared(self, of_result: _Test, stopped: bool) -> Compared | None:
+        """Test on what was held out and, where that is little, every round on what it left out."""
+        rounds = self._tests() if self._in_turns() and not stopped else []
+        tests = [*rounds, of_result] if of_result.members else rounds
         if not tests:
             return None
-        folds = 0 if of_result.members else len(tests)
         members = [at for test in tests for at in test.members]
         start = _Test(self._learner.start, self._card.threshold, tuple(members))
         after = [scores for test in tests for scores in self._scores(test)]
@@ -201,16 +207,20 @@ class Run:
             ImagePair(self._items[at].name, self._division.groups[at], old, new)
             for at, old, new in zip(members, self._scores(start), after, strict=True)
         ]
-        return compare(pairs, folds, self._advice(folds, len(pairs)))
+        return compare(pairs, len(rounds), self._advice(len(rounds), len(pairs)))
 
-    def _advice(self, folds: int, tested: int) -> str:
-        """Say what the split is worth, or that the time was not enough for all of it."""
-        if folds in (0, len(self._folds)):
-            return self._division.advice
-        return (
-            f"The time was enough for {folds} of {len(self._folds)} rounds of cross-validation, so "
-            f"only {tested} of {len(self._items)} corrections were tested on; give it more minutes."
-        )
+    def _advice(self, rounds: int, tested: int) -> str:
+        """Say what the split is worth, and what was made of it."""
+        said = self._division.advice
+        if 0 < rounds < len(self._folds):
+            return (
+                f"The time was enough for {rounds} of {len(self._folds)} rounds of "
+                f"cross-validation, so only {tested} of {len(self._items)} corrections were tested "
+                "on; give it more minutes."
+            )
+        if rounds and self._division.hold_out:
+            return f"{said} They are few, so the others were tested on in {rounds} rounds, too."
+        return said
 
     def _tests(self) -> list[_Test]:
         """Return what each round made and the images that it did not learn from.
