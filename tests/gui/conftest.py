@@ -60,7 +60,7 @@ def panel(viewer: napari.Viewer, engine: ThreadEngine, told: list[str]) -> Itera
 
 @pytest.fixture
 def tuner(viewer: napari.Viewer, engine: ThreadEngine, told: list[str]) -> Iterator[FineTuneWidget]:
-    viewer.layers.clear()
+    close_layers(viewer)
     dock, widget = viewer.window.add_plugin_dock_widget("napari-ds2net", "Fine-tune")
     assert isinstance(widget, FineTuneWidget)
     yield widget

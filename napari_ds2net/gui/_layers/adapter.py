@@ -10,6 +10,8 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 from numpy.typing import NDArray
 from psygnal import Signal
+from qtpy.QtCore import QEventLoop
+from qtpy.QtWidgets import QApplication
 
 from napari_ds2net.core.review import UncertainPlace
 from napari_ds2net.errors import ImageError
@@ -240,6 +242,7 @@ class LayerAdapter:
         if QUEUED_FROM in layer.metadata and self.is_there(layer):
             results.remove_layers()
             self.viewer.layers.remove(layer)
+            _draw_without_them()
 
     def select_mask(self, results: ResultLayers) -> None:
         """Select the mask, so that it can be corrected at once."""
@@ -332,6 +335,15 @@ class LayerAdapter:
             results.painted.add(frame)
             results.accepted.discard(frame)
             self.mask_painted.emit(results)
+
+
+def _draw_without_them() -> None:
+    """Let the window draw itself before other layers take the place of those that were removed.
+
+    vispy frees the buffers of removed layers when it draws next; where new layers come first,
+    Mesa's software renderer crashes.
+    """
+    QApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
 
 
 def _around(place: UncertainPlace) -> list[tuple[float, float]]:
