@@ -200,8 +200,7 @@ class SegmentController(QObject):
         if active is None or active.number != number or not isinstance(result, SegmentDone):
             return
         active.done = result
-        if not active.results.missing():  # otherwise when the last layer is made
-            self._finish(active, result)
+        self._make_layers()  # which ends the run when none is missing
 
     def _finish(self, active: _ActiveRun, result: SegmentDone) -> None:
         self._end(active)

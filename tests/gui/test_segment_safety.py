@@ -167,7 +167,10 @@ def test_deleting_a_result_layer_in_mid_run_does_no_harm(
     engine.gate.clear()
     click(qtbot, panel, "run_button")
     settle(qtbot, lambda: len(viewer.layers) == 1 + len(SUFFIXES))
-    viewer.layers.remove("frame detail mask")
+    qtbot.wait(20)  # the window is drawn, and nothing is left to be made
+    viewer.layers.remove(viewer.layers["frame detail mask"])
+    qtbot.wait(20)
+    assert "frame detail mask" not in viewer.layers
     engine.gate.set()
     settle(qtbot, lambda: not panel.controller.is_running)
     assert layer(viewer, "frame mask").data.any()
