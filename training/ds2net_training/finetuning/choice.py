@@ -18,7 +18,7 @@ from ds2net_training.finetuning.sources import Examined
 
 DiceTable = NDArray[np.float64]
 """Dice of the images of a fold with every candidate, shape (candidates, images)."""
-_CAUTION = 0.5
+_CAUTION = 1.0
 """Standard errors by which a candidate's gain over the first is shortened."""
 
 

@@ -69,7 +69,7 @@ class FineTuneSettings:
 
     mode: Mode = "quick"
     minutes: float | None = None
-    learning_rate: float = 3e-3
+    learning_rate: float = 1.5e-3
     encoder_rate_factor: float = 0.1
     layer_decay: float = 0.1
     steps: int = 100
@@ -78,9 +78,9 @@ class FineTuneSettings:
     anchor: float = 0.0
     distillation: float = 0.0
     average_decay: float = 0.98
-    mixing: tuple[float, ...] = (0.5, 0.75, 1.0)
+    mixing: tuple[float, ...] = (0.5, 0.75)
     usual_share: float = 0.75
-    threshold_shifts: tuple[float, ...] = (1.0, 2.0)
+    threshold_shifts: tuple[float, ...] = (1.0,)
     hold_out_share: float = 0.25
     seed: int = 0
 
@@ -131,7 +131,7 @@ def make_settings(
         return FineTuneSettings(mode="quick", minutes=minutes, seed=seed)
     if mode == "full":
         return FineTuneSettings(
-            mode="full", minutes=minutes, seed=seed, learning_rate=1e-3, steps=150, usual_share=0.5
+            mode="full", minutes=minutes, seed=seed, learning_rate=1e-3, steps=60, usual_share=0.5
         )
     raise SettingsError(f"The mode is {mode!r}; expected quick or full.")
 
