@@ -13,6 +13,9 @@ from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.window import close_layers
 
+WINDOW_PX = (760, 520)
+"""Small, because a processor draws it."""
+
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadEngine]:
@@ -35,6 +38,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def window(qapp: object) -> Iterator[napari.Viewer]:
     """One window for all tests: opening one takes seconds."""
     viewer = napari.Viewer(show=True)
+    viewer.window.resize(*WINDOW_PX)
     yield viewer
     viewer.close()
 

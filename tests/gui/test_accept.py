@@ -21,8 +21,8 @@ def workspace() -> Workspace:
 def accept(qtbot: QtBot, panel: SegmentWidget, so_far: int) -> None:
     """Press Accept & next and wait until the disk has it."""
     click(qtbot, panel, "accept_button")
-    settle(qtbot, lambda: len(workspace().corrections()) == so_far + 1)
     settle(qtbot, lambda: "Saving" not in panel.status_label.text())
+    assert len(workspace().corrections()) == so_far + 1
     settle(qtbot, lambda: not panel.controller.is_running)
 
 
@@ -111,7 +111,8 @@ def test_strokes_are_saved_as_a_draft_and_come_back(
     segment(qtbot, panel)
     layer(viewer, "frame mask").paint((5, 5), 1)
     drawn = layer(viewer, "frame mask").data.copy()
-    settle(qtbot, lambda: len(workspace().drafts.list()) == 1)
+    drafts = workspace().drafts
+    settle(qtbot, lambda: len(drafts.list()) == 1)
     (draft,) = workspace().drafts.list()
     assert draft.key == frame_key(content_hash(disc()))
     np.testing.assert_array_equal(draft.read(), drawn)

@@ -44,3 +44,9 @@ def test_a_family_is_listed_from_the_oldest_with_what_was_measured() -> None:
     assert [version.dice for version in found] == ["", "0.800", "0.800"]
     assert "Dice 0.700 before, 0.800 after" in found[2].tip
     assert [bool(version.kept_because) for version in found] == [True, True, False]
+
+
+def test_a_model_that_started_from_an_earlier_release_of_itself_is_not_its_own_child() -> None:
+    again = entry("polyp", "polyp", "2026-11-24", bundled=True)
+    (version,) = family([again], "polyp", str)
+    assert version.parent == ""

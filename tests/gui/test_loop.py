@@ -50,10 +50,7 @@ def correct_and_accept(qtbot: QtBot, viewer: Any, panel: SegmentWidget) -> None:
     mask.paint((3, 3), 1)
     before = len(Workspace.open(default_folder("polyp")).corrections())
     click(qtbot, panel, "accept_button")
-    settle(
-        qtbot,
-        lambda: len(Workspace.open(default_folder("polyp")).corrections()) == before + 1,
-    )
     settle(qtbot, lambda: "Saving" not in panel.status_label.text())
     settle(qtbot, lambda: not panel.controller.is_running)
+    assert len(Workspace.open(default_folder("polyp")).corrections()) == before + 1
     assert np.asarray(mask.data)[3, 3] == 1
