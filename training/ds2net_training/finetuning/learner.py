@@ -25,6 +25,7 @@ _TERMS = 7
 _LARGEST_GRADIENT = 1.0
 _WARM_UP = 10
 _GATES = (".mask_in.", ".mask_out.", ".spatial.", ".mask.")
+_LATERALS = ("laterals.",)
 
 
 class Teacher:
@@ -196,10 +197,13 @@ def _rate_groups(
     """Return the trained weights by name with their rates.
 
     The gates that make the detail and semantic masks stay: few weights, which corrections of an
-    object's outline do not teach what these review layers should show.
+    object's outline do not teach what these review layers should show. Where the encoder stays, so
+    do the lateral convolutions behind it: trained on few images without it, they cost most of what
+    the network knew of other images and gained nothing.
     """
     rate = settings.learning_rate
-    named = {n: w for n, w in network.named_parameters() if not any(g in n for g in _GATES)}
+    staying = _GATES if settings.mode == "full" else (*_GATES, *_LATERALS)
+    named = {n: w for n, w in network.named_parameters() if not any(s in n for s in staying)}
     decoder = {name: w for name, w in named.items() if not name.startswith("encoder.")}
     groups = [(decoder, rate)]
     if settings.mode == "full":

@@ -26,8 +26,8 @@ class FineTuneSettings:
     Attributes
     ----------
     mode
-        ``"quick"`` trains the decoder on feature maps that the encoder computes once; ``"full"``
-        trains every weight.
+        ``"quick"`` trains the decoder behind its lateral convolutions on feature maps that the
+        encoder computes once; ``"full"`` trains every weight.
     minutes
         Time for everything, scoring included; None takes half a minute, or three for ``"full"``.
     learning_rate
@@ -69,7 +69,7 @@ class FineTuneSettings:
 
     mode: Mode = "quick"
     minutes: float | None = None
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 5e-4
     encoder_rate_factor: float = 0.1
     layer_decay: float = 0.1
     steps: int = 100
@@ -79,7 +79,7 @@ class FineTuneSettings:
     distillation: float = 0.0
     average_decay: float = 0.98
     mixing: tuple[float, ...] = (0.5, 0.75)
-    usual_share: float = 0.75
+    usual_share: float = 0.5
     threshold_shifts: tuple[float, ...] = (1.0,)
     hold_out_share: float = 0.25
     seed: int = 0
