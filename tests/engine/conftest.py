@@ -100,9 +100,9 @@ Start = Callable[..., Recorder]
 MakeEngine = Callable[..., Engine]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """One for all tests, because a worker takes seconds to start."""
+    """One for all tests of a file, because a worker takes seconds to start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DS2NET_HOME", str(tmp_path_factory.mktemp("home")))
         engine = Engine(EngineSettings(preload=False))

@@ -24,6 +24,7 @@ WORKER = "napari_ds2net.engine"
 
 @pytest.fixture(scope="module")
 def real_engine() -> Iterator[Engine]:
+    assert not workers()  # those of other tests would be counted, and killed
     engine = Engine()
     engine.start()
     yield engine
