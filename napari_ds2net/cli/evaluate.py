@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,25 +45,45 @@ def evaluate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write over the file of --json if it is there.")
     ] = False,
+    validation: Annotated[
+        bool,
+        typer.Option(
+            "--validation",
+            help="Only the images that the model's training set aside, divided as its recipe says; "
+            "--data are the folders it learned from. Intervals draw groups of alike images.",
+        ),
+    ] = False,
+    into_card: Annotated[
+        bool,
+        typer.Option(
+            "--into-card", help="With --validation and a file: write the scores into its card."
+        ),
+    ] = False,
 ) -> None:
     """Segment the images as a user would and compare with the masks: means and 95 % intervals.
 
     Dice, IoU, S-measure, E-measure, weighted F, distances of the outlines, the papers' averages
     over thresholds and, for masks that number their objects, AP at an overlap of 0.5.
     """
-    ModelLibrary().find(model)
+    path = ModelLibrary().find(model)
+    if into_card and not (validation and Path(model) == path):
+        raise SettingsError(
+            f"--into-card cannot change {model}; expected --validation and the path of a file."
+        )
     if json_file is not None and json_file.exists() and not overwrite:
         raise SettingsError(f"{json_file} exists; choose another --json, or add --overwrite.")
 
-    from ds2net_training.dataset import find_pairs
     from ds2net_training.evaluation import EvaluationOptions
     from ds2net_training.evaluation_table import format_report
     from napari_ds2net.api import load_model
     from napari_ds2net.core.options import InferenceOptions
 
     options = EvaluationOptions(inference=InferenceOptions(threshold=threshold, flips=flips))
-    pairs = [pair for folder in (*data, *(more_data or ())) for pair in find_pairs(folder)]
-    report = _follow(pairs, load_model(model, device), options)
+    loaded = load_model(model, device)
+    pairs, groups = _pairs([*data, *(more_data or ())], loaded if validation else None)
+    report = _follow(pairs, groups, loaded, options)
+    if into_card:
+        _note(path, report)
     say(format_report(report).rstrip())
     if json_file is not None:
         json_file.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -71,13 +92,55 @@ def evaluate(
         raise typer.Exit(1)
 
 
+def _pairs(
+    folders: Sequence[Path], trained: LoadedModel | None
+) -> tuple[list[Pair], Sequence[str] | None]:
+    """Return all pairs, or those that the training of `trained` set aside, with their groups."""
+    from ds2net_training.dataset import find_pairs
+
+    if trained is None:
+        return [pair for folder in folders for pair in find_pairs(folder)], None
+
+    from ds2net_training.reading import read_and_split
+    from ds2net_training.settings import settings_from_dict
+
+    recipe = {key: value for key, value in trained.card.recipe.items() if key != "average_of"}
+    if "data" not in recipe:
+        raise SettingsError(
+            f"The card of {trained.card.name} has no recipe of a training; evaluate it without "
+            "--validation on images that it did not learn from."
+        )
+    steps = read_and_split(folders, settings_from_dict(recipe))
+    with progress() as display:
+        display.add_task("Reading", total=None)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                split = stop.value
+                return [sample.pair for sample in split.validation], split.validation_groups
+
+
+def _note(path: Path, report: EvaluationReport) -> None:
+    """Write the scores into the card of a file."""
+    from napari_ds2net.network.checkpoint import load_network, save_checkpoint
+    from napari_ds2net.network.header import read_header
+
+    _, card = read_header(path)
+    scores = {**card.scores, "validation": report.for_card()}
+    save_checkpoint(path, load_network(path), replace(card, scores=scores))
+
+
 def _follow(
-    pairs: Sequence[Pair], loaded: LoadedModel, options: EvaluationOptions
+    pairs: Sequence[Pair],
+    groups: Sequence[str] | None,
+    loaded: LoadedModel,
+    options: EvaluationOptions,
 ) -> EvaluationReport:
     """Score every image; the bar names the last one, failures are told at once."""
     from ds2net_training.evaluation import evaluate_steps
 
-    steps = evaluate_steps(pairs, loaded.network, loaded.card, loaded.plan, options)
+    steps = evaluate_steps(pairs, loaded.network, loaded.card, loaded.plan, options, groups)
     with progress() as display:
         task = display.add_task("Scoring", total=len(pairs))
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -127,6 +128,41 @@ def export_model(
 ) -> None:
     """Copy a model's file, with its card, to somewhere else."""
     say(str(ModelLibrary().export_file(name, destination, overwrite=overwrite)))
+
+
+@app.command()
+@errors_in_words
+def average(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL MODEL...", help="Names of models, or paths of files."),
+    ],
+    output: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="The mean's threshold. If not given, that of the first model."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over a file that is there.")
+    ] = False,
+) -> None:
+    """Average the weights of networks that went on from one start.
+
+    The file has the first model's card without scores: measure them with `ds2net evaluate`.
+    """
+    library = ModelLibrary()
+    paths = [library.find(model) for model in models]
+    if output.exists() and not overwrite:
+        raise SettingsError(f"{output} exists; choose another --output, or add --overwrite.")
+
+    from napari_ds2net.network.averaging import average_networks
+    from napari_ds2net.network.checkpoint import save_checkpoint
+
+    network, card = average_networks(paths)
+    if threshold is not None:
+        card = dataclasses.replace(card, threshold=threshold)
+    save_checkpoint(output, network, card)
+    say(f"{output}: the mean of {len(paths)} networks")
 
 
 @app.command()

@@ -1,0 +1,74 @@
+"""The mean of several networks' weights, which may do better than each of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from napari_ds2net.errors import CheckpointError
+from napari_ds2net.network.card import ModelCard
+from napari_ds2net.network.checkpoint import load_network
+from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.header import read_header
+
+
+def average_networks(paths: Sequence[Path]) -> tuple[DS2Net, ModelCard]:
+    """Average the parameters and buffers of networks of one shape.
+
+    It helps where the networks went on from one start, so that they lie in one valley of the loss
+    (Wortsman et al., Model soups, ICML 2022), and is worthless where they did not.
+
+    Parameters
+    ----------
+    paths
+        Two files of this project or more.
+
+    Returns
+    -------
+    network
+        In evaluation mode, float32, on the CPU.
+    card
+        The first network's without its scores, which are not those of the mean. The recipe has
+        the names and the SHA-256 of all under ``average_of``.
+
+    Raises
+    ------
+    CheckpointError
+        There are fewer than two files, one cannot be read, or they differ in shape or classes.
+    """
+    if len(paths) < 2:
+        raise CheckpointError(f"A mean needs two networks or more; found {len(paths)}.")
+    headers = [read_header(path) for path in paths]
+    config, card = headers[0]
+    for path, (other, others) in zip(paths, headers, strict=True):
+        if other != config or others.classes != card.classes:
+            raise CheckpointError(
+                f"{path.name} differs from {paths[0].name} in encoder, width or classes; "
+                "expected networks that went on from the same start."
+            )
+    networks = [load_network(path) for path in paths]
+    mean = networks[0]
+    states = [network.state_dict() for network in networks]
+    mean.load_state_dict({name: _mean([state[name] for state in states]) for name in states[0]})
+    return mean, dataclasses.replace(
+        card,
+        scores={},
+        recipe={**card.recipe, "average_of": [_named(path) for path in paths]},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _mean(values: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the mean of parameters; a count, such as of batches, is taken from the first."""
+    if not values[0].is_floating_point():
+        return values[0]
+    return torch.stack(list(values)).mean(dim=0)
+
+
+def _named(path: Path) -> dict[str, str]:
+    return {"name": path.stem, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}

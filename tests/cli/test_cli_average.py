@@ -1,0 +1,106 @@
+"""The mean of two trainings, and its scores on the images that both set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import Result
+
+from napari_ds2net.network import (
+    ModelCard,
+    NetworkConfig,
+    build_network,
+    load_network,
+    read_header,
+    save_checkpoint,
+)
+
+Run = Callable[..., Result]
+
+SHAPE = NetworkConfig(encoder="mobilenetv2_035", channels=16)
+RECIPE = {
+    "model": {"name": "squares", "encoder": "mobilenetv2_035", "input_size": 32},
+    "data": {"validation_fraction": 0.3},
+}
+
+
+def make_network(path: Path, seed: int, config: NetworkConfig = SHAPE) -> Path:
+    torch.manual_seed(seed)
+    card = ModelCard(name="squares", input_size=(32, 32), recipe=RECIPE, scores={"epoch": seed})
+    save_checkpoint(path, build_network(config), card)
+    return path
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> list[Path]:
+    return [make_network(tmp_path / f"{seed}.safetensors", seed) for seed in (1, 2)]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    chance = np.random.default_rng(0)
+    folder = tmp_path / "squares"
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for number in range(10):
+        image = chance.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        mask = np.zeros((32, 32), np.uint8)
+        mask[8:20, 8 : 16 + number] = 255
+        Image.fromarray(image).save(folder / "images" / f"{number}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"{number}.png")
+    return folder
+
+
+def test_the_mean_has_the_mean_of_every_parameter(
+    run: Run, trained: list[Path], tmp_path: Path
+) -> None:
+    target = tmp_path / "mean.safetensors"
+    result = run("models", "average", *trained, "--output", target, "--threshold", "0.3")
+    assert result.exit_code == 0, result.output
+    first, second, mean = (load_network(p).state_dict() for p in (*trained, target))
+    for name, value in mean.items():
+        if value.is_floating_point():
+            wanted = (first[name] + second[name]) / 2
+            torch.testing.assert_close(value, wanted, rtol=1e-3, atol=1e-6)
+    card = read_header(target)[1]
+    assert card.threshold == 0.3
+    assert card.scores == {}
+    assert [each["name"] for each in card.recipe["average_of"]] == ["1", "2"]
+    assert run("models", "average", *trained, "--output", target).exit_code == 1
+
+
+def test_networks_of_two_shapes_have_no_mean(run: Run, trained: list[Path], tmp_path: Path) -> None:
+    other = NetworkConfig(encoder="mobilenetv2_035", channels=32)
+    wide = make_network(tmp_path / "wide.safetensors", 3, other)
+    result = run("models", "average", trained[0], wide, "--output", tmp_path / "m.safetensors")
+    assert result.exit_code == 1
+    assert "wide.safetensors differs from 1.safetensors" in result.stderr
+    alone = run("models", "average", wide, "--output", tmp_path / "m.safetensors")
+    assert "two networks or more; found 1" in alone.stderr
+
+
+def test_the_images_set_aside_give_the_scores_of_the_card(
+    run: Run, trained: list[Path], data: Path
+) -> None:
+    options = ("evaluate", "-m", trained[0], "--data", data, "--validation")
+    result = run(*options, "--into-card")
+    assert result.exit_code == 0, result.output
+    assert "on 3 images" in result.stdout
+    scores = read_header(trained[0])[1].scores
+    assert scores["epoch"] == 1
+    assert scores["validation"]["squares"]["images"] == 3
+
+
+def test_only_a_file_with_a_recipe_is_scored_into_its_card(
+    run: Run, tiny_file: Path, trained: list[Path], data: Path
+) -> None:
+    plain = run("evaluate", "-m", trained[0], "--data", data, "--into-card")
+    assert "--into-card cannot change" in plain.stderr
+    bare = run("evaluate", "-m", tiny_file, "--data", data, "--validation")
+    assert "The card of tiny has no recipe of a training" in bare.stderr
+    assert (plain.exit_code, bare.exit_code) == (1, 1)
