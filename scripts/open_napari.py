@@ -26,23 +26,21 @@ _NO_XVFB = (
 def main() -> None:
     """Open the window and leave it to the user, or take its picture where nobody can see it."""
     choices = _parse()
-    display = None if has_screen() else start_virtual_screen()
-    try:
-        window = open_window(choices.sample)
-        if display is None and choices.picture is None:
-            import napari
+    is_watched = has_screen() and choices.picture is None
+    if not has_screen():
+        start_virtual_screen()
+    window = open_window(choices.sample)
+    if is_watched:
+        import napari
 
-            napari.run()
-            return
-        picture = choices.picture or Path("sample-output") / "napari.png"
-        segment(window)
-        take_picture(window, picture)
-        print(f"{window.panel.summary_label.text()} {window.panel.status_label.text()}")
-        print(f"The window is in {picture}.")
-        window.close()
-    finally:
-        if display is not None:
-            display.terminate()
+        napari.run()
+        return
+    picture = choices.picture or Path("sample-output") / "napari.png"
+    segment(window)
+    take_picture(window, picture)
+    print(f"{window.panel.summary_label.text()} {window.panel.status_label.text()}")
+    print(f"The window is in {picture}.")
+    window.close()
 
 
 def _parse() -> argparse.Namespace:
@@ -61,8 +59,11 @@ def has_screen() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def start_virtual_screen(width: int = WIDTH, height: int = HEIGHT) -> subprocess.Popen[bytes]:
-    """Start Xvfb on a free display and let this process use it; the caller ends it.
+def start_virtual_screen(width: int = WIDTH, height: int = HEIGHT) -> None:
+    """Start Xvfb on a free display and let this process use it; it ends with its last window.
+
+    Ending it earlier would break the connection of a process that has shown something, which
+    then may hang at its own end.
 
     Raises
     ------
@@ -72,8 +73,9 @@ def start_virtual_screen(width: int = WIDTH, height: int = HEIGHT) -> subprocess
     reader, writer = os.pipe()
     screen = f"{width}x{height}x24"
     command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", screen, "-nolisten", "tcp"]
+    command.append("-terminate")  # once it has no client any more
     try:
-        process = subprocess.Popen(
+        subprocess.Popen(
             command, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
     except FileNotFoundError:
@@ -85,7 +87,6 @@ def start_virtual_screen(width: int = WIDTH, height: int = HEIGHT) -> subprocess
     if not number:
         raise SystemExit("Xvfb, which stands in for a screen, did not start.")
     os.environ["DISPLAY"] = f":{number}"
-    return process
 
 
 class Window:

@@ -17,7 +17,7 @@ THEMES = ("dark", "light")
 def main() -> None:
     """Write the pictures into the folder named on the command line."""
     folder = Path(sys.argv[1])
-    screen = start_virtual_screen(2200, 1300)
+    start_virtual_screen(2200, 1300)
     home = tempfile.TemporaryDirectory(prefix="ds2net-home-", ignore_cleanup_errors=True)
     os.environ["DS2NET_HOME"] = home.name  # the user's own corrections and models stay as they are
     try:
@@ -39,7 +39,6 @@ def main() -> None:
         fine_tune(window, folder)
         window.close()
     finally:
-        screen.terminate()
         home.cleanup()
     print(f"The pictures are in {folder}.")
 

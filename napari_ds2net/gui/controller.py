@@ -34,6 +34,8 @@ from napari_ds2net.gui.summary import summarise, time_words
 
 _BYTES_PER_PIXEL = 17
 """Four float32 maps and a mask."""
+_LOOK_AGAIN_MS = 20
+"""After so long, where layers cannot be made yet."""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,9 @@ class SegmentController(QObject):
         self.bridge = bridge
         self._active: _ActiveRun | None = None
         self._closed = False
+        self._making = QTimer(self)
+        self._making.setSingleShot(True)
+        self._making.timeout.connect(self._make_layers)
         self.model = ModelChoice(panel, bridge, models)
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
         self.follower = MaskFollower(layers, bridge, self._on_mask_made, self)
@@ -158,7 +163,7 @@ class SegmentController(QObject):
         self.layers.hide_other_results(results)
         self.panel.set_running(True)
         self.panel.set_progress(0.0, self._waiting_words())
-        QTimer.singleShot(0, self._make_layers)
+        self._making.start(0)
 
     def _make_layers(self) -> None:
         """Add the result layers while the worker computes, one per turn of the event loop."""
@@ -166,11 +171,18 @@ class SegmentController(QObject):
         if active is None:
             return
         missing = active.results.missing()
-        if missing:
+        if missing and not self._may_make_layers:
+            self._making.start(_LOOK_AGAIN_MS)
+        elif missing:
             self.layers.make_layer(active.results, missing[0])
-            QTimer.singleShot(0, self._make_layers)
+            self._making.start(0)
         elif active.done is not None:
             self._finish(active, active.done)
+
+    @property
+    def _may_make_layers(self) -> bool:
+        """Whether nothing else holds Python up: imports in other threads stop this one too."""
+        return self.layers.is_ready and self.bridge.engine.state is not EngineState.STARTING
 
     def _waiting_words(self) -> str:
         state = self.bridge.engine.state
@@ -200,7 +212,10 @@ class SegmentController(QObject):
         if active is None or active.number != number or not isinstance(result, SegmentDone):
             return
         active.done = result
-        self._make_layers()  # which ends the run when none is missing
+        if active.results.missing():
+            self._making.start(0)
+        else:
+            self._finish(active, result)
 
     def _finish(self, active: _ActiveRun, result: SegmentDone) -> None:
         self._end(active)

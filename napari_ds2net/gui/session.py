@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
-from importlib import import_module
 
 import napari
 from qtpy.QtCore import QCoreApplication
@@ -47,12 +45,6 @@ def restart_engine() -> None:
         session.bridge.use(engine)
 
 
-def _load_what_masks_need() -> None:
-    """Import, in a thread, what would otherwise hold the window up at the first result."""
-    for module in ("scipy.ndimage", "scipy.sparse.csgraph", "skimage.draw"):
-        import_module(module)
-
-
 def sessions() -> list[Session]:
     """Return the sessions of all viewers."""
     return list(_sessions.values())
@@ -73,7 +65,6 @@ class Session:
         self.models = ModelList()
         self.corrections = Corrections(self.models)
         self.bridge = EngineBridge(shared_engine())
-        threading.Thread(target=_load_what_masks_need, daemon=True).start()
 
 
 def session_of(viewer: napari.Viewer) -> Session:

@@ -81,6 +81,23 @@ def test_running_again_over_an_untouched_mask_makes_no_new_layer(
     assert len(viewer.layers) == 1 + len(SUFFIXES)
 
 
+def test_a_layer_that_somebody_works_on_stays_selected_while_others_are_made(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, engine: ThreadEngine
+) -> None:
+    viewer.add_image(disc(), name="frame")
+    points = viewer.add_points(name="marks")
+    heard: list[object] = []
+    viewer.layers.selection.events.active.connect(heard.append)
+    engine.gate.clear()
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: len(viewer.layers) == 2 + len(SUFFIXES))
+    assert viewer.layers.selection.active is points
+    assert heard == []
+    engine.gate.set()
+    settle(qtbot, lambda: not panel.controller.is_running)
+    assert viewer.layers.selection.active is layer(viewer, "frame mask")
+
+
 def test_cancel_ends_a_run_and_leaves_no_empty_layers(
     qtbot: QtBot, viewer: Any, panel: SegmentWidget, engine: ThreadEngine
 ) -> None:

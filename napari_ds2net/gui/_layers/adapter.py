@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_ds2net.core.review import UncertainPlace
 from napari_ds2net.errors import ImageError
+from napari_ds2net.gui._layers.preparation import prepare
 from napari_ds2net.gui._layers.source import (
     ImageSource,
     Region,
@@ -60,6 +61,7 @@ class LayerAdapter:
         self._results: dict[int, ResultLayers] = {}
         self._painted_layers: set[int] = set()
         self._before_comparing: dict[int, bool] = {}
+        self._preparation = prepare()
         viewer.layers.events.inserted.connect(self._on_layers_inserted)
         viewer.layers.events.removed.connect(self._on_layers_removed)
         viewer.layers.events.renamed.connect(self._on_layers_renamed)
@@ -74,6 +76,11 @@ class LayerAdapter:
         events.renamed.disconnect(self._on_layers_renamed)
         self.viewer.dims.events.current_step.disconnect(self._on_dims_current_step)
         self.viewer.layers.selection.events.active.disconnect(self._on_selection_active)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether layers can be made without holding the window up to load what they need."""
+        return not self._preparation.is_alive()
 
     # ------------------------------------------------------------------ images
 

@@ -121,10 +121,19 @@ class ResultLayers:
         return name if self._versions == 1 else f"{name} {self._versions}"
 
     def _insert(self, layer: Layer, below: Sequence[Layer]) -> None:
-        """Put a layer right above the topmost of those below it."""
+        """Put a layer right above the topmost of those below it; the selection stays as it is.
+
+        napari selects every layer that it is given: that would take the selected layer from
+        somebody who is working on it, and is a quarter of what an insertion costs. So nobody hears
+        of it, and it is taken back.
+        """
         layers = self._viewer.layers
         at = max((layers.index(each) for each in below if each in layers), default=len(layers) - 1)
-        layers.insert(at + 1, layer)
+        selected = set(layers.selection)
+        with layers.selection.events.blocker_all():
+            layers.insert(at + 1, layer)
+            layers.selection.clear()
+            layers.selection.update(selected)
 
     def _spatial(self) -> dict[str, Any]:
         """Return where the image is in the world, for a layer of the same axes."""
