@@ -8,7 +8,8 @@ For every hospital and seed some images stand for corrected ones: at random, or 
 first, as the queue asks for them. All but those like them are the rest, on which Dice is measured
 before and after, at the network's size. Each line shows the gain for every share of the learned
 weights in the mixture (0: the network before) at every threshold, and for the pair that
-cross-validation on the corrections chooses (``--choose``).
+cross-validation on the corrections chooses. As in the plugin, what is learned is the mean of the
+rounds of cross-validation.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from benchmarks.hospitals import Hospital, Subject, read_hospital
 from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import Candidate, candidates, choose, dice_of
 from ds2net_training.finetuning.division import make_folds
-from ds2net_training.finetuning.learner import Learner
+from ds2net_training.finetuning.learner import Learner, State, mean_state
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import FreshViews, Source, examine
 from ds2net_training.finetuning.views import ViewMaker
@@ -52,12 +53,12 @@ class Trial:
     candidates: tuple[Candidate, ...]
     dice: tuple[float, ...]
     other: tuple[float, ...]
-    chosen: Candidate | None
+    chosen: Candidate
     cpu_seconds: float
 
     def line(self) -> str:
         """Return the trial as a line of a table."""
-        chosen = "" if self.chosen is None else f"; chosen {self.gain(self.chosen):+.3f}"
+        chosen = f"; chosen {self.gain(self.chosen):+.3f}"
         return (
             f"{self.hospital} seed {self.seed}, {self.corrections} of {self.rest} others: "
             f"{self.dice[0]:.3f}; {described(self.candidates, self.gains())}"
@@ -91,10 +92,9 @@ def described(among: Sequence[Candidate], values: Sequence[float]) -> str:
 class Bench:
     """A network, a hospital's images and settings."""
 
-    def __init__(self, subject: Subject, settings: FineTuneSettings, *, choose: bool) -> None:
+    def __init__(self, subject: Subject, settings: FineTuneSettings) -> None:
         self.subject = subject
         self.settings = settings
-        self.choose = choose
         self.plan = choose_plan("cpu")
 
     def trial(
@@ -120,14 +120,13 @@ class Bench:
         learner = Learner(network, settings)
         groups = [hospital.groups[at] for at in picked]
         among = candidates(settings, self.subject.card.threshold)
-        chosen = self._chosen(learner, source, groups, among) if self.choose else None
-        _learn(learner, source, range(len(picked)), settings.steps)
+        chosen, learned = self._learned(learner, source, groups, among)
         seconds = time.process_time() - began
         thresholds = tuple(dict.fromkeys(candidate.threshold for candidate in among))
         shown = tuple(Candidate(0.0, threshold) for threshold in thresholds) + among
         dice, elsewhere = {}, {}
         for share in {candidate.share for candidate in shown}:
-            learner.load(learner.mixed(share))
+            learner.load(learner.mixed(share, learned))
             dice[share] = hospital.dice(network, rest, thresholds)
             if other is not None:
                 elsewhere[share] = other.dice(network, range(len(other.planes)), thresholds)
@@ -143,26 +142,27 @@ class Bench:
             cpu_seconds=seconds,
         )
 
-    def _chosen(
+    def _learned(
         self,
         learner: Learner,
         source: Source,
         groups: Sequence[int],
         among: Sequence[Candidate],
-    ) -> Candidate:
-        """Return what cross-validation on the corrections chooses."""
+    ) -> tuple[Candidate, State]:
+        """Return what cross-validation on the corrections chooses, and the rounds' mean."""
         tables: list[NDArray[np.float64]] = []
+        averages: list[State] = []
         for number, fold in enumerate(make_folds(range(len(groups)), groups), start=1):
             learner.restart(number)
             _learn(learner, source, fold.training, self.settings.steps)
+            averages.append(learner.average)
             rows = []
             for candidate in among:
                 learner.load(learner.mixed(candidate.share))
                 said = examine(source, learner.network, fold.hold_out)
                 rows.append(dice_of(said, candidate.threshold))
             tables.append(np.stack(rows))
-        learner.restart(0)
-        return choose(tables, among)
+        return choose(tables, among), mean_state(averages)
 
 
 def _learn(learner: Learner, source: Source, members: Sequence[int], steps: int) -> None:
@@ -184,7 +184,7 @@ def main() -> None:
     options = _parser().parse_args()
     subject = Subject.load(options.model)
     settings = _settings(options)
-    bench = Bench(subject, settings, choose=options.choose)
+    bench = Bench(subject, settings)
     other = read_hospital(subject, options.other, "", options.most) if options.other else None
     print(f"{subject.card.name}, {settings}")
     trials: list[Trial] = []
@@ -193,8 +193,7 @@ def main() -> None:
         print(trial.line(), flush=True)
     mean = np.asarray([trial.gains() for trial in trials]).mean(axis=0)
     print("mean", described(trials[0].candidates, mean.tolist()))
-    if options.choose:
-        print(f"mean of the chosen {np.mean([t.gain(t.chosen) for t in trials if t.chosen]):+.4f}")
+    print(f"mean of the chosen {np.mean([t.gain(t.chosen) for t in trials]):+.4f}")
     if options.json is not None:
         text = json.dumps([dataclasses.asdict(trial) for trial in trials], indent=1)
         options.json.write_text(text, encoding="utf-8")
@@ -230,7 +229,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mode", default="quick")
     parser.add_argument("--order", choices=("random", "queue"), default="random")
     parser.add_argument("--other", type=Path, help="images of the domain that may be forgotten")
-    parser.add_argument("--choose", action="store_true", help="cross-validate the share, too")
     parser.add_argument("--set", action="append", help="a setting, such as steps=60")
     parser.add_argument("--json", type=Path)
     return parser

@@ -20,6 +20,8 @@ class _FeatureInfo(Protocol):
 
     def reduction(self) -> list[int]: ...
 
+    def module_name(self) -> list[str]: ...
+
 
 class Encoder(nn.Module):
     """A timm feature pyramid reduced to the levels of strides 4, 8, 16 and 32.
@@ -58,6 +60,29 @@ class Encoder(nn.Module):
         Four maps, shapes (N, C_i, H / s, W / s) for the strides s = 4, 8, 16, 32.
         """
         return cast("list[torch.Tensor]", self.body(image))
+
+    def coarsest_level(self) -> nn.Sequential:
+        """Return what makes F4 of F3; empty where the body does not run its modules in a row.
+
+        The modules are the encoder's own, so training them trains the encoder.
+        """
+        before, last = cast("_FeatureInfo", self.body.feature_info).module_name()[-2:]
+        modules = self._between(before, last)
+        return nn.Sequential(*modules)
+
+    def _between(self, before: str, last: str) -> list[nn.Module]:
+        """Return the modules after one and up to another, of timm's two kinds of pyramid."""
+        children = dict(self.body.named_children())
+        names = list(children)
+        flat = [name.replace(".", "_") for name in (before, last)]  # as timm flattens a model
+        if all(name in children for name in flat):
+            start, end = (names.index(name) for name in flat)
+            return list(children.values())[start + 1 : end + 1]
+        places = [name.split(".") for name in (before, last)]
+        if all(len(place) == 2 and place[0] == "blocks" for place in places):
+            start, end = (int(number) for _, number in places)
+            return list(children["blocks"].children())[start + 1 : end + 1]
+        return []
 
 
 def _feature_info(model: nn.Module) -> _FeatureInfo:

@@ -25,6 +25,7 @@ from ds2net_training.stage_logits import StageLogits
 from napari_ds2net.core.device import choose_plan
 from napari_ds2net.network import Framing, ModelCard, NetworkConfig, build_network
 from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.encoder import Encoder
 from tests.training.finetune_cases import CARD, SETTINGS
 
 R = TypeVar("R")
@@ -85,6 +86,14 @@ def test_a_step_on_cached_features_is_the_step_of_the_plain_network() -> None:
         assert torch.allclose(gradient, plain, rtol=0.02, atol=2e-3 * float(plain.abs().max())), (
             name
         )
+
+
+@pytest.mark.parametrize("encoder", ["mobilenetv2_035", "pvt_v2_b0", "resnet18"])
+def test_the_coarsest_level_follows_from_the_one_before(encoder: str) -> None:
+    body = Encoder(encoder).eval()
+    with torch.no_grad():
+        levels = body(torch.rand(1, 3, 64, 96))
+        assert torch.equal(body.coarsest_level()(levels[2]), levels[3])
 
 
 def test_views_differ_and_come_again() -> None:
@@ -261,7 +270,7 @@ def test_a_short_time_gives_fewer_rounds_of_fewer_steps() -> None:
     rounds = Rounds(learner, settings, Clock(0.0), rounds=5, tested=3, should_stop=lambda: False)
     events = list(rounds.learn(source, Part((0, 1), (2,)), 1))
     (told,) = [event for event in events if isinstance(event, SteppedDown)]
-    assert "1 of 4 rounds" in told.reason
+    assert "2 of 5 rounds" in told.reason
     assert rounds.count == 2
     steps = [event for event in events if isinstance(event, StepDone)]
     assert steps[-1].step == steps[-1].steps < 20

@@ -1,4 +1,4 @@
-"""Feature maps of the corrections, computed once so that the decoder alone is trained on them."""
+"""Feature maps of the corrections, computed once so that only what is behind them is trained."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ds2net_training.finetuning.events import FeaturesCached, SteppedDown
-from ds2net_training.finetuning.sources import CachedViews, at_stride
+from ds2net_training.finetuning.sources import CachedViews, at_stride, levels_to_cache
 from ds2net_training.finetuning.views import ViewMaker, Views
 from napari_ds2net.core.device import ComputePlan
 from napari_ds2net.core.memory import free, is_out_of_memory
@@ -36,6 +36,7 @@ class _Cacher:
         self._maker = maker
         self._device = torch.device(plan.device)
         self._size = max(1, plan.batch_size)
+        self._levels = levels_to_cache(network)
         self._parts: list[list[torch.Tensor]] = []
 
     def view(
@@ -73,7 +74,7 @@ class _Cacher:
             )
 
     def take(self) -> list[torch.Tensor]:
-        """Return F1..F4, masks and known regions of the view that was computed last."""
+        """Return the levels, masks and known regions of the view that was computed last."""
         return [torch.cat(part) for part in zip(*self._parts, strict=True)]
 
     def _encode(self, made: Views) -> list[torch.Tensor] | None:
@@ -83,7 +84,7 @@ class _Cacher:
                 image = made.image.to(self._device, memory_format=torch.channels_last)
                 features = [
                     level.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().contiguous()
-                    for level in self._network.features(image)
+                    for level in self._network.features(image)[: self._levels]
                 ]
                 rest = [at_stride(plane).to(self._device) for plane in (made.mask, made.known)]
             return [*features, *rest]

@@ -61,7 +61,7 @@ class Prepared:
 class StepDone:
     """One optimiser step; told about five times a second at most.
 
-    `round` of `rounds`, counted from 1, are the trainings: one per fold and one on everything.
+    `round` of `rounds`, counted from 1, are the trainings: one per fold, or one on everything.
     """
 
     round: int

@@ -191,28 +191,50 @@ class Learner:
             self.average[name].lerp_(weight.detach(), 1 - decay)
 
 
+def mean_state(states: Sequence[State]) -> State:
+    """Return the mean of weights, which knows more and forgets less than each of them.
+
+    (Wortsman et al., Model soups, ICML 2022.)
+    """
+    return {name: torch.stack([each[name] for each in states]).mean(dim=0) for name in states[0]}
+
+
 def _rate_groups(
     network: DS2Net, settings: FineTuneSettings
 ) -> list[tuple[dict[str, nn.Parameter], float]]:
     """Return the trained weights by name with their rates.
 
     The gates that make the detail and semantic masks stay: few weights, which corrections of an
-    object's outline do not teach what these review layers should show. Where the encoder stays, so
-    do the lateral convolutions behind it: trained on few images without it, they cost most of what
-    the network knew of other images and gained nothing.
+    object's outline do not teach what these review layers should show.
     """
     rate = settings.learning_rate
-    staying = _GATES if settings.mode == "full" else (*_GATES, *_LATERALS)
-    named = {n: w for n, w in network.named_parameters() if not any(s in n for s in staying)}
+    if settings.mode == "quick":
+        return [(_quick(network), rate)]
+    named = {n: w for n, w in network.named_parameters() if not any(g in n for g in _GATES)}
     decoder = {name: w for name, w in named.items() if not name.startswith("encoder.")}
     groups = [(decoder, rate)]
-    if settings.mode == "full":
-        encoder = [(name, w) for name, w in named.items() if name.startswith("encoder.")]
-        last = max(1, len(encoder) - 1)
-        for place, (name, weight) in enumerate(encoder):
-            depth = settings.layer_decay ** (1 - place / last)
-            groups.append(({name: weight}, rate * settings.encoder_rate_factor * depth))
+    encoder = [(name, w) for name, w in named.items() if name.startswith("encoder.")]
+    last = max(1, len(encoder) - 1)
+    for place, (name, weight) in enumerate(encoder):
+        depth = settings.layer_decay ** (1 - place / last)
+        groups.append(({name: weight}, rate * settings.encoder_rate_factor * depth))
     return groups
+
+
+def _quick(network: DS2Net) -> dict[str, nn.Parameter]:
+    """Return what quick fine-tuning trains: the encoder's coarsest level.
+
+    There it is decided what is an object and what is not, which is what differs between hospitals.
+    The decoder and the lateral convolutions, few weights behind features that stay, gained half
+    as much, and the laterals cost most of what the network knew of other images. Where the
+    coarsest level cannot be run by itself, the decoder is trained.
+    """
+    level = {id(weight) for weight in network.encoder.coarsest_level().parameters()}
+    named = dict(network.named_parameters())
+    if level:
+        return {name: weight for name, weight in named.items() if id(weight) in level}
+    staying = (*_GATES, *_LATERALS, "encoder.")
+    return {name: w for name, w in named.items() if not any(part in name for part in staying)}
 
 
 def _copied(weights: dict[str, nn.Parameter]) -> State:

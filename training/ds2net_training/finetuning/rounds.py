@@ -161,10 +161,10 @@ class Rounds:
         possible = int(self._steps_left() / _FEWEST_STEPS)
         if possible >= self.count:
             return None
-        before, self.count = self.count - 1, max(_FEWEST_ROUNDS, possible)
+        before, self.count = self.count, max(_FEWEST_ROUNDS, possible)
         return SteppedDown(
-            reason=f"The time is enough for {self.count - 1} of {before} rounds of "
-            "cross-validation; more minutes would test on more images."
+            reason=f"The time is enough for {self.count} of {before} rounds of learning; more "
+            "minutes would test on more images."
         )
 
     def _affordable(self, number: int) -> int:

@@ -2,13 +2,10 @@
 
 ::
 
-    fewer than ten corrections            ten or more
-    round 1..k: learn without fold i,     rounds 1..k on the training part, to choose the share
-                look at fold i
+        round 1..k: learn without fold i, look at fold i
     choose share and threshold by what the rounds saw
-    learn from everything                 learn from the training part
-    compare on every fold what            compare on the hold-out; if that is
-    its round made                        small, on every fold as well
+    result: the mean of what the rounds learned, in that share
+    compare on every fold what its round made, and on the hold-out, where there is one, the result
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from ds2net_training.finetuning.choice import DiceTable, candidates, choose
 from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.comparison import ImagePair, compare, score_images
 from ds2net_training.finetuning.corrections import Corrections
-from ds2net_training.finetuning.division import Part
+from ds2net_training.finetuning.division import Division, Part
 from ds2net_training.finetuning.events import (
     Compared,
     FeaturesCached,
@@ -35,7 +32,7 @@ from ds2net_training.finetuning.events import (
     Prepared,
     SteppedDown,
 )
-from ds2net_training.finetuning.learner import Learner, State, Teacher
+from ds2net_training.finetuning.learner import Learner, State, Teacher, mean_state
 from ds2net_training.finetuning.rounds import Rounds
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import FreshViews, Source
@@ -131,6 +128,7 @@ class Run:
         self._items = corrections.items
         self._division = corrections.division
         self._folds = self._division.folds
+        self._parts = _parts(self._division)
         self._unlabelled = unlabelled
         self._settings = settings
         self._plan = plan
@@ -138,6 +136,8 @@ class Run:
         self._learner = Learner(network.to(plan.device), settings)
         self._candidates = candidates(settings, card.threshold)
         self._made: list[_Made] = []
+        self._learned: list[Part] = []
+        self._averages: list[State] = []
 
     def steps(self, should_stop: Callable[[], bool]) -> Generator[FineTuneEvent, None, Outcome]:
         """Do everything; see `finetune_steps`."""
@@ -148,14 +148,14 @@ class Run:
                 self._learner,
                 self._settings,
                 self._clock,
-                rounds=len(self._folds) + 1,
+                rounds=len(self._parts),
                 tested=len(self._items) if self._in_turns() else len(self._division.hold_out),
                 should_stop=should_stop,
             )
-            part = yield from self._learn(source, rounds)
+            yield from self._learn(source, rounds)
             chosen = choose([made.table for made in self._made], self._candidates)
-            result = self._learner.mixed(chosen.share)
-            of_result = _Test(result, chosen.threshold, part.hold_out)
+            result = self._learner.mixed(chosen.share, mean_state(self._averages))
+            of_result = _Test(result, chosen.threshold, self._unseen())
             comparison = self._compared(of_result, rounds.stopped)
             if comparison is not None:
                 yield comparison
@@ -163,7 +163,7 @@ class Run:
             return Outcome(
                 network=self._learner.network.cpu(),
                 comparison=comparison,
-                learned_from=part.training,
+                learned_from=tuple(sorted({at for part in self._learned for at in part.training})),
                 share=chosen.share,
                 threshold=chosen.threshold,
                 steps=self._learner.steps,
@@ -172,23 +172,27 @@ class Run:
                 seconds=self._clock.passed,
             )
 
-    def _learn(self, source: Source, rounds: Rounds) -> Generator[FineTuneEvent, None, Part]:
-        """Run all trainings; return what the last one learned from and can be tested on.
-
-        Stopped in a round of cross-validation, what this round has learned is all there is.
-        """
-        held = self._division.hold_out
-        for number, fold in enumerate(self._folds, start=1):
-            if number >= rounds.count:
-                break
-            yield from rounds.learn(source, fold, number)
+    def _learn(self, source: Source, rounds: Rounds) -> Generator[FineTuneEvent, None, None]:
+        """Run all trainings; a round that was stopped counts only if there is no whole one."""
+        for number, part in enumerate(self._parts, start=1):
+            if number > rounds.count:
+                return
+            yield from rounds.learn(source, part, number)
+            if rounds.stopped and self._averages:
+                return
+            self._averages.append(self._learner.average)
+            self._learned.append(part)
             if rounds.stopped:
-                return Part(fold.training, held or fold.hold_out)
-            table = rounds.table(source, fold.hold_out, self._candidates)
-            self._made.append(_Made(self._learner.average, table))
-        last = Part(self._division.training, held)
-        yield from rounds.learn(source, last, rounds.count)
-        return last
+                return
+            if part in self._folds:
+                table = rounds.table(source, part.hold_out, self._candidates)
+                self._made.append(_Made(self._learner.average, table))
+
+    def _unseen(self) -> tuple[int, ...]:
+        """Return what the result itself can be tested on."""
+        if self._division.hold_out or self._made:
+            return self._division.hold_out
+        return self._learned[0].hold_out  # stopped in the first round
 
     def _in_turns(self) -> bool:
         """Tell whether the hold-out is too small to judge by, so that the rounds are tested too."""
@@ -196,7 +200,7 @@ class Run:
 
     def _compared(self, of_result: _Test, stopped: bool) -> Compared | None:
         """Test on what was held out and, where that is little, every round on what it left out."""
-        rounds = self._tests() if self._in_turns() and not stopped else []
+        rounds = self._tests() if self._in_turns() else []
         tests = [*rounds, of_result] if of_result.members else rounds
         if not tests:
             return None
@@ -207,11 +211,15 @@ class Run:
             ImagePair(self._items[at].name, self._division.groups[at], old, new)
             for at, old, new in zip(members, self._scores(start), after, strict=True)
         ]
-        return compare(pairs, len(rounds), self._advice(len(rounds), len(pairs)))
+        return compare(pairs, len(rounds), self._advice(len(rounds), len(pairs), stopped))
 
-    def _advice(self, rounds: int, tested: int) -> str:
+    def _advice(self, rounds: int, tested: int, stopped: bool) -> str:
         """Say what the split is worth, and what was made of it."""
         said = self._division.advice
+        if stopped and rounds < len(self._folds):
+            return (
+                f"Stopped early, so only {tested} of {len(self._items)} corrections were tested on."
+            )
         if 0 < rounds < len(self._folds):
             return (
                 f"The time was enough for {rounds} of {len(self._folds)} rounds of "
@@ -280,6 +288,18 @@ class Run:
             advice=division.advice,
             device=self._plan.device,
         )
+
+
+def _parts(division: Division) -> list[Part]:
+    """Return what each training learns from: the folds, and everything where they leave some out.
+
+    A network that has learned from a correction before is not tested on it, so there may be fewer
+    folds than it takes to learn from every correction.
+    """
+    learned = {at for fold in division.folds for at in fold.training}
+    if learned.issuperset(division.training):
+        return list(division.folds)
+    return [*division.folds, Part(division.training, division.hold_out)]
 
 
 def _is_last(event: FeaturesCached) -> bool:

@@ -14,6 +14,7 @@ from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.network.ds2net import DS2Net
 
 Logits = tuple[torch.Tensor, ...]
+_CACHED_LEVELS = 3
 LOSS_STRIDE = 4
 """Of the decoder's finest maps: there the loss costs a sixteenth of what it costs at full size."""
 
@@ -32,7 +33,7 @@ class Drawn(NamedTuple):
     Attributes
     ----------
     inputs
-        What `Source.logits` wants: feature maps F1..F4, or the images.
+        What `Source.logits` wants: feature maps, or the images.
     mask, known
         At a stride of 4: (N, K, H / 4, W / 4) and (N, 1, H / 4, W / 4), float in [0, 1].
     """
@@ -60,7 +61,8 @@ class CachedViews:
     Parameters
     ----------
     features
-        F1..F4 of all views, each (images * views, C, h, w), view 0 being the image as it is.
+        F1..F3 of all views, each (images * views, C, h, w), view 0 being the image as it is; F4 as
+        well where the encoder's coarsest level cannot be run by itself.
     mask, known
         Of all views at a stride of 4.
     images
@@ -95,7 +97,9 @@ class CachedViews:
         return Drawn(maps, self.mask[chosen], self.known[chosen])
 
     def logits(self, network: DS2Net, inputs: list[torch.Tensor]) -> Logits:
-        """See `Source.logits`; the encoder is not run."""
+        """See `Source.logits`; of the encoder only the coarsest level is run."""
+        if len(inputs) == _CACHED_LEVELS:
+            inputs = [*inputs, network.encoder.coarsest_level()(inputs[-1])]
         return decoded(network, inputs)
 
 
@@ -155,6 +159,11 @@ def decoded(network: DS2Net, features: list[torch.Tensor]) -> Logits:
         else functional.interpolate(logit, size, mode="bilinear", align_corners=False)
         for logit in network.decode(features).logits
     )
+
+
+def levels_to_cache(network: DS2Net) -> int:
+    """Return 3 where F4 can be made of F3 when it is needed, and 4 where it cannot."""
+    return _CACHED_LEVELS if len(network.encoder.coarsest_level()) else _CACHED_LEVELS + 1
 
 
 def at_stride(plane: torch.Tensor) -> torch.Tensor:
