@@ -38,6 +38,7 @@ def test_the_bundled_and_the_papers_recipes_are_there() -> None:
         ("[model]\nname = 'x'\n[schedule]\nepochs = true", "schedule.epochs is True"),
         ("[model]\nname = 'x'\n[schedule]\ndecay = 'steep'", "expected one of"),
         ("[model]\nname = 'x'\n[loss]\nstride = 3", "expected 1, 2 or 4"),
+        ("[model]\nname = 'x'\n[schedule]\nkeep = 'last'\npatience_epochs = 2", "expected 0"),
         ("[schedule]\nepochs = 1", "not complete"),
         ("model = 3", "expected a table"),
         ("not toml", "cannot be read"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -144,6 +145,24 @@ def test_early_stopping_ends_and_keeps_the_best(data: Path, tmp_path: Path) -> N
     scores = [e.validation_dice for e in events if isinstance(e, EpochDone)]
     assert result.epochs_run == len(scores) < 9
     assert result.best_dice == max(scores)
+
+
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(data: Path, tmp_path: Path) -> None:
+    settings = small_settings(
+        schedule={"epochs": 3, "keep": "last", "learning_rate": 1e-12, "average_decay": 0.0},
+        augment={"probability": 0.0, "horizontal_flip": False},
+    )
+    events, result = _train(settings, data, _options(tmp_path / "n.safetensors"))
+    scores = [e.validation_dice for e in events if isinstance(e, EpochDone)]
+    assert result is not None
+    assert (result.best_epoch, result.best_dice) == (3, scores[-1])
+    best = dataclasses.replace(
+        settings, schedule=dataclasses.replace(settings.schedule, keep="best")
+    )
+    _, result = _train(best, data, _options(tmp_path / "best.safetensors"))
+    assert result is not None
+    assert result.best_dice == max(scores)
+    assert result.best_epoch == scores.index(max(scores)) + 1 < 3
 
 
 def test_every_scale_of_a_batch_is_a_step_of_its_own(data: Path, tmp_path: Path) -> None:

@@ -247,6 +247,9 @@ class ScheduleSettings:
         takes one step per scale and batch as the paper does, ``"random"`` one scale per batch.
     average_decay
         Decay per step of the running average of the weights; 0 turns it off.
+    keep
+        Which epoch's network is kept: ``"best"`` by Dice on the validation images, or ``"last"``,
+        which those images have no part in; good where the rate falls to nearly nothing.
     patience_epochs
         Stop when validation has not improved for so long; 0 never stops early.
     frozen_batch_norm
@@ -270,6 +273,7 @@ class ScheduleSettings:
     scales: tuple[float, ...] = (0.75, 1.0, 1.25)
     scale_order: Literal["each", "random"] = "each"
     average_decay: float = 0.0
+    keep: Literal["best", "last"] = "best"
     patience_epochs: int = 0
     frozen_batch_norm: bool = False
     frozen_levels: int = 0
@@ -294,6 +298,11 @@ class ScheduleSettings:
         require(
             0 <= self.average_decay < 1,
             f"schedule.average_decay is {self.average_decay}; expected a number in [0, 1).",
+        )
+        require(
+            self.keep == "best" or self.patience_epochs == 0,
+            f"schedule.patience_epochs is {self.patience_epochs} with keep = 'last'; expected 0, "
+            "because the last epoch is only known where nothing ends the training early.",
         )
 
 

@@ -271,7 +271,7 @@ class Trainer:
         dice, loss = validate(
             self.average.network, self.split.validation, self.settings, self.fabric.device
         )
-        is_best = dice > progress.best_dice
+        is_best = schedule.keep == "last" or dice > progress.best_dice
         if is_best:
             progress.best_dice, progress.best_epoch = dice, progress.epoch
             self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
