@@ -61,6 +61,7 @@ class User:
     order: str
     seed: int
     folder: Path
+    minutes: float | None = None
 
     def work(
         self, name: str, pool: Sequence[Pair], rest: Sequence[Pair], other: Sequence[Pair]
@@ -112,7 +113,7 @@ class User:
     def _fine_tune(
         self, parent: str, data: Path, name: str, library: ModelLibrary
     ) -> FineTuneResult:
-        settings = make_settings(self.mode, seed=self.seed)
+        settings = make_settings(self.mode, minutes=self.minutes, seed=self.seed)
         steps = finetune_steps(parent, data, name, settings, device="cpu", library=library)
         while True:
             try:
@@ -148,7 +149,9 @@ def main() -> None:
             rest, pool = mixed[: options.most], mixed[options.most :][: options.pool]
             for order in options.orders.split(","):
                 with tempfile.TemporaryDirectory() as folder:
-                    user = User(options.model, options.mode, order, seed, Path(folder))
+                    user = User(
+                        options.model, options.mode, order, seed, Path(folder), options.minutes
+                    )
                     began = time.monotonic()
                     for line in user.work(name, pool, rest, other):
                         lines.append(line)
@@ -169,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--other", type=Path, required=True, help="the domain it came from")
     parser.add_argument("--model", default="polyp")
     parser.add_argument("--mode", default="quick")
+    parser.add_argument("--minutes", type=float, help="time of a fine-tuning; the mode's if unset")
     parser.add_argument("--hospitals", default="C2,C5,C6")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--orders", default="queue,random")

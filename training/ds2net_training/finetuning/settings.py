@@ -26,17 +26,17 @@ class FineTuneSettings:
     Attributes
     ----------
     mode
-        ``"quick"`` trains the decoder behind its lateral convolutions on feature maps that the
-        encoder computes once; ``"full"`` trains every weight.
+        ``"quick"`` trains the encoder's coarsest level, from feature maps of the finer ones that
+        are computed once; ``"full"`` trains every weight.
     minutes
         Time for everything, scoring included; None takes half a minute, or three for ``"full"``.
     learning_rate
-        AdamW's, of the decoder.
+        AdamW's; of the coarsest level for ``"quick"``, of the decoder for ``"full"``.
     encoder_rate_factor, layer_decay
         ``"full"``: the encoder's last layer learns at the factor times the decoder's rate, and its
         first layer at `layer_decay` times the rate of the last, on a geometric scale between.
     steps
-        Optimiser steps at most; fewer where the time is short.
+        Optimiser steps of each round at most; fewer where the time is short.
     batch_size
         Views per step.
     views
@@ -72,14 +72,14 @@ class FineTuneSettings:
     learning_rate: float = 5e-4
     encoder_rate_factor: float = 0.1
     layer_decay: float = 0.1
-    steps: int = 100
+    steps: int = 60
     batch_size: int = 4
     views: int = 12
     anchor: float = 0.0
     distillation: float = 0.0
     average_decay: float = 0.98
-    mixing: tuple[float, ...] = (0.5, 0.75)
-    usual_share: float = 0.5
+    mixing: tuple[float, ...] = (0.5, 0.75, 1.0)
+    usual_share: float = 0.75
     threshold_shifts: tuple[float, ...] = (1.0,)
     hold_out_share: float = 0.25
     seed: int = 0
@@ -131,7 +131,7 @@ def make_settings(
         return FineTuneSettings(mode="quick", minutes=minutes, seed=seed)
     if mode == "full":
         return FineTuneSettings(
-            mode="full", minutes=minutes, seed=seed, learning_rate=1e-3, steps=60, usual_share=0.5
+            mode="full", minutes=minutes, seed=seed, learning_rate=1e-3, usual_share=0.5
         )
     raise SettingsError(f"The mode is {mode!r}; expected quick or full.")
 
