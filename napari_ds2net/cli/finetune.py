@@ -53,6 +53,7 @@ def finetune(
     """Fine-tune a model on corrected images and show it before and after on images it never saw.
 
     The new model goes into the library; its card names its parent, the corrections and the scores.
+    A change marked * is more than chance: its interval leaves zero out, over enough images.
     Ctrl-C while it learns keeps nothing. Exit status 3: it is kept, but it is not better.
     """
     library = ModelLibrary()

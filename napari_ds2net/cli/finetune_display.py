@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from napari_ds2net.cli.console import note, progress, table
 from napari_ds2net.cli.training_display import duration
@@ -76,12 +77,17 @@ class FineTuneDisplay:
 
 
 def comparison_table(comparison: Compared) -> Table:
-    """Return the scores of the old and the new network with their 95 % intervals."""
+    """Return the scores of the old and the new network with their 95 % intervals.
+
+    A change that is more than chance is bold, and marked with a star where there is no bold.
+    """
     lines = table("", "before", "after", "change")
     for row in comparison.rows:
-        lines.add_row(
-            row.label, _interval(row.before), _interval(row.after), _interval(row.difference, "+")
-        )
+        change = Text(_interval(row.difference, "+"))
+        if row.is_sure:
+            change = change.append(" *")
+            change.stylize("bold")
+        lines.add_row(row.label, _interval(row.before), _interval(row.after), change)
     return lines
 
 

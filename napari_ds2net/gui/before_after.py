@@ -57,12 +57,15 @@ class BeforeAfter(QWidget):
         for at, row in enumerate(rows):
             for column, text in enumerate(_cells(row)):
                 self.table.setItem(at, column, _cell(text, column))
-            if _is_certain(row.difference):
+            if row.is_sure:
                 _embolden(self.table.item(at, len(_COLUMNS) - 1))
         images = "\n".join(
             f"{image.name}: {image.before:.3f} → {image.after:.3f}" for image in comparison.images
         )
-        self.table.setToolTip(f"Means over images with 95 % intervals. Dice per image:\n{images}")
+        self.table.setToolTip(
+            "Means over images with 95 % intervals. A difference in bold is more than chance: its "
+            f"interval leaves zero out, over enough images.\nDice per image:\n{images}"
+        )
         self.table.resizeRowsToContents()
         self._fit()
         self.table.show()
@@ -112,11 +115,6 @@ def _cell(text: str, column: int) -> QTableWidgetItem:
     side = Qt.AlignmentFlag.AlignLeft if column == 0 else Qt.AlignmentFlag.AlignRight
     cell.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
     return cell
-
-
-def _is_certain(difference: Estimate) -> bool:
-    """Tell whether the interval leaves zero out."""
-    return difference.low > 0 or difference.high < 0
 
 
 def _embolden(cell: QTableWidgetItem | None) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from ds2net_training.finetuning.comparison import ImagePair, compare
+from napari_ds2net.cli import finetune_display
 from napari_ds2net.cli.app import app
+from napari_ds2net.cli.console import say
 from napari_ds2net.library import ModelLibrary
 from tests.training.finetune_cases import draw_corrections, make_library
 
@@ -38,6 +41,16 @@ def test_before_and_after_are_shown_and_the_model_is_kept(
     assert ("is better" in out) == (code == 0)
     assert "4 corrections, 4 rounds of cross-validation" in err
     assert library.entry("mine").card.parent == "tiny"
+
+
+def test_a_change_is_marked_where_it_is_more_than_chance(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pairs = [ImagePair(str(at), at, (0.6, 0.5, 0.4), (0.7, 0.6, 0.4)) for at in range(6)]
+    for count, marked in ((6, ["*", "*", "0.000]"]), (2, ["0.100]", "0.100]", "0.000]"])):
+        say(finetune_display.comparison_table(compare(pairs[:count], 4, "")))
+        lines = capsys.readouterr().out.splitlines()[1:]
+        assert [line.split()[-1].removeprefix("+") for line in lines] == marked
 
 
 def test_what_cannot_work_is_refused_before_the_work(library: ModelLibrary, tmp_path: Path) -> None:

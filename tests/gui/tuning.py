@@ -134,6 +134,7 @@ def compared(before: float, after: float, names: tuple[str, ...]) -> Compared:
             before=_estimate(before, spread),
             after=_estimate(after, spread),
             difference=_estimate(after - before, uncertain),
+            is_sure=name == "dice",
         )
         for name, label, spread, uncertain in (
             ("dice", "Dice", 0.1, 0.01),

@@ -12,7 +12,6 @@ from torch import nn
 
 from ds2net_training import metrics
 from ds2net_training.finetuning.corrections import Corrected, masks_of
-from ds2net_training.finetuning.division import VERY_FEW
 from ds2net_training.finetuning.events import Compared, ImageComparison, ScoreRow
 from ds2net_training.statistics import Bootstrap, Estimate, bootstrap_means
 from napari_ds2net.core.device import ComputePlan
@@ -22,6 +21,8 @@ from napari_ds2net.network.card import ModelCard
 
 SCORES = {"dice": "Dice", "iou": "IoU", "surface_dice": "surface Dice, 2 px"}
 _AS_REGIONS = InferenceOptions(split_touching=False)
+_FEWEST_GROUPS = 5
+"""Two networks of the same worth differ the same way in five groups of images once in sixteen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def compare(pairs: Sequence[ImagePair], folds: int, advice: str) -> Compared:
     columns = np.concatenate([before, after, after - before], axis=1)
     means = bootstrap_means(columns, groups, Bootstrap())
     width = len(SCORES)
+    enough = len(set(groups)) >= _FEWEST_GROUPS
     rows = tuple(
         ScoreRow(
             name=name,
@@ -84,6 +86,7 @@ def compare(pairs: Sequence[ImagePair], folds: int, advice: str) -> Compared:
             before=means[place],
             after=means[width + place],
             difference=means[2 * width + place],
+            is_sure=enough and _leaves_zero_out(means[2 * width + place]),
         )
         for place, (name, label) in enumerate(SCORES.items())
     )
@@ -91,7 +94,7 @@ def compare(pairs: Sequence[ImagePair], folds: int, advice: str) -> Compared:
         ImageComparison(name=pair.name, before=pair.before[0], after=pair.after[0])
         for pair in pairs
     )
-    worth = _worth(rows[0].difference, len(pairs), len(set(groups)), advice)
+    worth = _worth(rows[0], len(pairs), advice, enough=enough)
     return Compared(rows=rows, images=images, folds=folds, worth=worth)
 
 
@@ -104,14 +107,18 @@ def _scores(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[float, 
     return tuple(np.asarray(table, dtype=np.float64).mean(axis=0).tolist())
 
 
-def _worth(difference: Estimate, images: int, groups: int, advice: str) -> str:
+def _leaves_zero_out(difference: Estimate) -> bool:
+    return difference.low > 0 or difference.high < 0
+
+
+def _worth(dice: ScoreRow, images: int, advice: str, *, enough: bool) -> str:
     """Say how far the numbers can be trusted."""
-    if images < VERY_FEW or groups < 2:
-        return advice
-    if difference.low > 0:
-        said = "the improvement is more than chance between these images"
-    elif difference.high < 0:
-        said = "the loss is more than chance between these images"
-    else:
+    if not enough:
+        return f"{advice} On so few, any difference may be chance."
+    if not dice.is_sure:
         said = "the difference may be chance"
+    elif dice.difference.value > 0:
+        said = "the improvement is more than chance between these images"
+    else:
+        said = "the loss is more than chance between these images"
     return f"{advice} Over {images} tested images {said}."

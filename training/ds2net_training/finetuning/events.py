@@ -110,6 +110,9 @@ class ScoreRow:
     before, after, difference
         Means over the images with 95 % intervals; the difference is per image, so that its
         interval tells whether the change is more than chance.
+    is_sure
+        Whether it does: the interval leaves zero out, and at least five groups of images that
+        are not alike were tested. Fewer agree by chance too often.
     """
 
     name: str
@@ -117,6 +120,7 @@ class ScoreRow:
     before: Estimate
     after: Estimate
     difference: Estimate
+    is_sure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

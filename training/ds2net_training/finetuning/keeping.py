@@ -70,9 +70,10 @@ def judge(comparison: Compared | None) -> tuple[bool, str]:
             "network is better; the old one stays selected."
         )
     before, after = comparison.dice.before.value, comparison.dice.after.value
-    change = f"Dice {before:.3f} before, {after:.3f} after, on {len(comparison.images)} images"
+    change = f"Dice {before:.3f} before, {after:.3f} after, on {_images(len(comparison.images))}"
     if after > before:
-        return True, f"The new network is better: {change} that it did not learn from."
+        chance = "" if comparison.dice.is_sure else " The difference may be chance."
+        return True, f"The new network is better: {change} that it did not learn from.{chance}"
     return False, (
         f"The new network is not better: {change} that it did not learn from. It is kept; the old "
         "one stays selected."
@@ -141,8 +142,14 @@ def _scores(comparison: Compared | None, verdict: str) -> dict[str, Any]:
     for row in comparison.rows:
         scores[f"{row.name}_before"] = _rounded(row.before)
         scores[f"{row.name}_after"] = _rounded(row.after)
+        scores[f"{row.name}_difference"] = _rounded(row.difference)
+        scores[f"{row.name}_difference_is_sure"] = row.is_sure
     scores["worth"] = comparison.worth
     return scores
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'s' * (count != 1)}"
 
 
 def _rounded(estimate: Estimate) -> list[float | None]:

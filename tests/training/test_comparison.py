@@ -1,0 +1,64 @@
+"""A difference is called sure only where it is more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from ds2net_training.finetuning.comparison import ImagePair, compare
+from ds2net_training.finetuning.events import Compared
+from ds2net_training.finetuning.keeping import judge
+
+ADVICE = "Six corrections are few."
+
+
+def compared(gains: Sequence[float], groups: Sequence[int] | None = None) -> Compared:
+    """Images that the new network finds better by so much."""
+    groups = range(len(gains)) if groups is None else groups
+    pairs = [
+        ImagePair(str(at), group, (0.6, 0.5, 0.4), (0.6 + gain, 0.5 + gain, 0.4 + gain))
+        for at, (gain, group) in enumerate(zip(gains, groups, strict=True))
+    ]
+    return compare(pairs, folds=4, advice=ADVICE)
+
+
+def test_an_improvement_of_six_images_is_sure() -> None:
+    found = compared([0.05, 0.1, 0.08, 0.06, 0.04, 0.09])
+    assert [row.is_sure for row in found.rows] == [True, True, True]
+    assert found.worth.startswith(ADVICE)
+    assert "the improvement is more than chance" in found.worth
+    assert judge(found)[1].endswith("did not learn from.")
+
+
+def test_a_loss_of_six_images_is_sure_too() -> None:
+    found = compared([-0.05, -0.1, -0.08, -0.06, -0.04, -0.09])
+    assert found.dice.is_sure
+    assert "the loss is more than chance" in found.worth
+
+
+@pytest.mark.parametrize(
+    ("gains", "groups"),
+    [
+        ([0.05, 0.05], None),
+        ([0.05, 0.06, 0.07, 0.08], None),
+        ([0.05, 0.06, 0.07, 0.08, 0.09, 0.1], [0, 0, 0, 1, 1, 1]),
+    ],
+    ids=["two images", "four images", "six images of two patients"],
+)
+def test_few_images_are_never_sure(gains: list[float], groups: list[int] | None) -> None:
+    found = compared(gains, groups)
+    assert found.dice.difference.low > 0  # the interval alone would say so
+    assert not any(row.is_sure for row in found.rows)
+    assert found.worth == f"{ADVICE} On so few, any difference may be chance."
+    is_better, verdict = judge(found)
+    assert is_better
+    assert verdict.endswith("The difference may be chance.")
+
+
+def test_images_that_disagree_are_not_sure() -> None:
+    found = compared([0.2, -0.15, 0.1, -0.1, 0.05, -0.02])
+    assert np.isfinite(found.dice.difference.low)
+    assert not found.dice.is_sure
+    assert "Over 6 tested images the difference may be chance." in found.worth
