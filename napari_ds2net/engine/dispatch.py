@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from napari_ds2net.engine import jobs
+from napari_ds2net.engine.finetune_dispatch import FineTuneDispatch
+from napari_ds2net.engine.finetune_job import finetune_model
 from napari_ds2net.engine.frames import FrameDispatch
 from napari_ds2net.engine.run import Call
 
@@ -70,4 +72,6 @@ def dispatch_for(call: Call, *, same_computer: bool) -> Dispatch:
     """
     if call.steps is jobs.segment_frames:
         return FrameDispatch(call, same_computer=same_computer)
+    if call.steps is finetune_model:
+        return FineTuneDispatch(call)
     return SingleCall(call)

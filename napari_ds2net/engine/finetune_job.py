@@ -6,7 +6,7 @@ from collections.abc import Generator
 from importlib import import_module
 from pathlib import Path
 
-from ds2net_training.finetuning.events import FineTuneEvent, FineTuneResult
+from ds2net_training.finetuning.events import FineTuneEvent, FineTuneResult, SteppedDown
 from ds2net_training.finetuning.settings import FineTuneSettings, StopFile
 from napari_ds2net.errors import WorkspaceError
 from napari_ds2net.library import ModelLibrary
@@ -20,6 +20,7 @@ def finetune_model(
     device: str,
     root: str,
     stop: StopFile,
+    after: str = "",
 ) -> Generator[FineTuneEvent, None, FineTuneResult]:
     """Fine-tune a model of a library on the corrections of a workspace; see `finetune_steps`.
 
@@ -35,6 +36,9 @@ def finetune_model(
         How, and where.
     stop
         Asks to stop and keep the best so far.
+    after
+        What ended the last attempt, without a full stop; that is told, and `settings` and `device`
+        are those of a smaller one.
 
     Raises
     ------
@@ -46,6 +50,12 @@ def finetune_model(
             f"The worker does not find the corrections in {workspace}; expected a worker on this "
             "computer or one that shares its disk. Choose where to compute in the panel's "
             "preferences."
+        )
+    if after:
+        views = f"{settings.batch_size} view{'s' * (settings.batch_size != 1)}"
+        yield SteppedDown(
+            reason=f"{after}, as happens when memory runs out; beginning again on the CPU, with "
+            f"{views} at a time."
         )
     # A worker that has just started imports this in another thread. To ask for the same module is
     # to wait for it; to come in by another door may be to meet torchvision half imported.

@@ -12,7 +12,7 @@ from ds2net_training.finetuning.keeping import keep, learned_hashes
 from ds2net_training.finetuning.run import Outcome, Run
 from ds2net_training.finetuning.settings import FineTuneSettings
 from napari_ds2net.core.device import ComputePlan, choose_plan, cpu_plan
-from napari_ds2net.core.memory import free
+from napari_ds2net.core.memory import free, is_out_of_memory
 from napari_ds2net.errors import DeviceError, SettingsError
 from napari_ds2net.library import ModelEntry, ModelLibrary
 from napari_ds2net.network.checkpoint import load_network
@@ -114,7 +114,9 @@ def _with_fallback(
     """Run on the device that was asked for, and on the CPU where its memory is not enough."""
     try:
         return (yield from begin(plan))
-    except MemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         if plan.device == "cpu":
             raise DeviceError(
                 "The computer's memory is not enough for a step with one image; close other "
