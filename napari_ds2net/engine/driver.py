@@ -31,6 +31,10 @@ class Cancelled(Exception):
     """The run ended because the user wished so."""
 
 
+class Idle(Exception):
+    """There was nothing to do for so long that the worker is let go."""
+
+
 class Driver:
     """Serves runs, in one event loop.
 
@@ -42,6 +46,8 @@ class Driver:
         Returns the next run that waits, or None.
     set_state
         Told every new state and the sentence that goes with it.
+    idle_s
+        Seconds without a run after which no more are waited for; None waits for ever.
     """
 
     def __init__(
@@ -49,10 +55,12 @@ class Driver:
         open_cluster: OpenCluster,
         next_run: Callable[[], Run | None],
         set_state: Callable[[EngineState, str], None],
+        idle_s: float | None = None,
     ) -> None:
         self._open_cluster = open_cluster
         self._next_run = next_run
         self._set_state = set_state
+        self._idle_s = idle_s
         self._changed = asyncio.Event()
         self._cancelled = asyncio.Event()
         self._current: Run | None = None
@@ -75,6 +83,8 @@ class Driver:
 
         Raises
         ------
+        Idle
+            There was none for a while.
         EngineError
             There is no worker, and no hope of one.
         """
@@ -113,7 +123,9 @@ class Driver:
             run = self._next_run()
             if run is not None:
                 return run
-            await _first_of(self._changed.wait(), connection.lost)
+            await _first_of(self._changed.wait(), connection.lost, self._idle_s)
+            if not self._changed.is_set() and not connection.lost.done():
+                raise Idle
         return None
 
     async def _perform(self, run: Run, cluster: Cluster) -> None:
@@ -254,11 +266,15 @@ def _log_of(connection: Connection | None) -> str:
     return f" What it printed is in {connection.log}."
 
 
-async def _first_of(waiting: Coroutine[object, object, object], future: asyncio.Future[T]) -> None:
+async def _first_of(
+    waiting: Coroutine[object, object, object],
+    future: asyncio.Future[T],
+    timeout_s: float | None = None,
+) -> None:
     """Wait until one of both is there; `waiting` is ended then, `future` is left alone."""
     task = asyncio.ensure_future(waiting)
     either: list[asyncio.Future[object] | asyncio.Future[T]] = [task, future]
     try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
         task.cancel()

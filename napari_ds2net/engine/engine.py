@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from typing import TypeVar, cast
 
 from napari_ds2net.engine.connection import OpenCluster
-from napari_ds2net.engine.driver import Driver
+from napari_ds2net.engine.driver import Driver, Idle
 from napari_ds2net.engine.private import PrivateCluster
 from napari_ds2net.engine.remote import RemoteCluster
 from napari_ds2net.engine.run import Call, Callbacks, Run, guarded
@@ -42,6 +42,9 @@ class Engine:
     ----------
     settings
         Where and how; a private worker on this computer if None.
+    idle_s
+        Seconds without a run after which everything is ended, and started again by the next run;
+        None keeps it ready.
 
     Examples
     --------
@@ -58,8 +61,11 @@ class Engine:
     ... )  # doctest: +SKIP
     """
 
-    def __init__(self, settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self, settings: EngineSettings | None = None, *, idle_s: float | None = None
+    ) -> None:
         self._settings = EngineSettings() if settings is None else settings
+        self._idle_s = idle_s
         self._state = EngineState.STOPPED
         self._problem = ""
         self._lock = threading.RLock()
@@ -190,24 +196,16 @@ class Engine:
     # What follows is called in the engine's thread, but for `_wake`.
 
     def _live(self) -> None:
-        """Serve until closed or until there is no worker to be had; nobody is left waiting."""
-        problem: DS2NetError | None = None
-        try:
-            asyncio.run(self._serve())
-        except asyncio.CancelledError:
-            pass
-        except DS2NetError as error:
-            problem = error
-        except Exception as error:  # the border: nobody else would hear of it
-            logger.exception("The engine failed")
-            problem = EngineError(
-                f"The engine that runs the networks failed ({type(error).__name__}: {error}). "
-                "Restart the viewer; if it happens again, please report it."
-            )
-        with self._lock:
-            left = list(self._waiting)
-            self._waiting.clear()
-            self._thread = self._loop = self._serving = self._driver = None
+        """Serve until closed, idle, or without hope of a worker; nobody is left waiting."""
+        while True:
+            problem = self._serve_to_the_end()
+            with self._lock:
+                if problem is None and self._waiting and not self._closing:
+                    continue  # a run came while the idle worker was being let go
+                left = list(self._waiting)
+                self._waiting.clear()
+                self._thread = self._loop = self._serving = self._driver = None
+            break
         if problem is None:
             self._set_state(EngineState.STOPPED, "")
         else:
@@ -218,6 +216,22 @@ class Engine:
             else:
                 run.fail(problem)
 
+    def _serve_to_the_end(self) -> DS2NetError | None:
+        """Serve, and return why that failed; None where it was to end."""
+        try:
+            asyncio.run(self._serve())
+        except (asyncio.CancelledError, Idle):
+            return None
+        except DS2NetError as error:
+            return error
+        except Exception as error:  # the border: nobody else would hear of it
+            logger.exception("The engine failed")
+            return EngineError(
+                f"The engine that runs the networks failed ({type(error).__name__}: {error}). "
+                "Restart the viewer; if it happens again, please report it."
+            )
+        return None
+
     async def _serve(self) -> None:
         self._set_state(EngineState.STARTING, "")
         settings = self._settings
@@ -227,7 +241,7 @@ class Engine:
             else RemoteCluster.open(settings)
         )
         with self._lock:
-            self._driver = Driver(cluster, self._take, self._set_state)
+            self._driver = Driver(cluster, self._take, self._set_state, self._idle_s)
             self._serving = asyncio.ensure_future(self._driver.serve())
             self._loop = asyncio.get_running_loop()
         self._look()

@@ -31,6 +31,8 @@ class Greeting:
         File that standard output and standard error go to.
     preload
         Whether to import the networks' code before it is needed.
+    nice
+        How far to stand back for other programs, from 0 to 19, once it is ready to work.
     """
 
     scheduler: str
@@ -42,6 +44,7 @@ class Greeting:
     folder: str
     log: str
     preload: bool
+    nice: int
 
     def to_json(self) -> str:
         """Return one line of text."""

@@ -68,6 +68,7 @@ class WorkerProcess:
             folder=str(self._folder),
             log=str(self.log),
             preload=self._settings.preload,
+            nice=self._settings.nice,
         )
         pipe = self._process.stdin
         if pipe is not None:
@@ -106,9 +107,6 @@ class WorkerProcess:
                 f"The worker process cannot be started ({error.strerror}: {sys.executable}); "
                 "restart the viewer, and check that its Python installation is complete."
             ) from error
-        if self._settings.nice:
-            with contextlib.suppress(psutil.Error, OSError):
-                psutil.Process(process.pid).nice(_niceness(self._settings.nice))
         return process
 
     def _memory_limit(self) -> int:
@@ -149,13 +147,6 @@ def memory_of_this_computer() -> int:
     with contextlib.suppress(OSError, ValueError):  # no Linux container, or no bound
         total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
     return total
-
-
-def _niceness(value: int) -> int:
-    """Return what psutil wants: Windows has classes instead of numbers."""
-    if sys.platform == "win32":
-        return int(psutil.IDLE_PRIORITY_CLASS if value > 9 else psutil.BELOW_NORMAL_PRIORITY_CLASS)
-    return value
 
 
 def new_log() -> Path:

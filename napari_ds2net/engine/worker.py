@@ -68,12 +68,31 @@ async def _serve(greeting: Greeting) -> None:
     )
     async with worker:
         worker.http_server.stop()  # it shows what runs to any user of this computer
+        if greeting.nice:
+            _stand_back(greeting.nice)
         await worker.finished()
 
 
 def _preload() -> None:
     """Import torch and the networks while nothing is asked for yet."""
     importlib.import_module("napari_ds2net.api")
+
+
+def _stand_back(nice: int) -> None:
+    """Leave the processors to others; only now, or a busy computer might never see it ready.
+
+    Linux does so by thread: those that are started from now on, the job's among them, follow this
+    one.
+    """
+    with contextlib.suppress(psutil.Error, OSError):
+        psutil.Process().nice(_niceness(nice))
+
+
+def _niceness(value: int) -> int:
+    """Return what psutil wants: Windows has classes instead of numbers."""
+    if sys.platform == "win32":
+        return int(psutil.IDLE_PRIORITY_CLASS if value > 9 else psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    return value
 
 
 def _watch(greeting: Greeting) -> None:

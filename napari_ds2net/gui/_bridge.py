@@ -36,6 +36,20 @@ class EngineBridge(QObject):
 
     Every run has a number of the bridge's own. Qt queues a signal that is emitted in another
     thread, so that followers are called by the main thread's event loop, in order.
+
+    Parameters
+    ----------
+    engine
+        Which does the work.
+    beside
+        The bridge to an engine for long work that shall not hold up this one's.
+
+    Signals
+    -------
+    state_changed
+        With the engine's new state.
+    started
+        With the follower of a job that was just handed over.
     """
 
     _event = Signal(int, object)
@@ -43,10 +57,12 @@ class EngineBridge(QObject):
     _failed = Signal(int, object)
     _cancelled = Signal(int)
     state_changed = Signal(object)
+    started = Signal(object)
 
-    def __init__(self, engine: Engine, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, engine: Engine, beside: EngineBridge | None = None) -> None:
+        super().__init__()
         self.engine = engine
+        self._beside = beside
         self._last = 0
         self._followers: dict[int, Follower] = {}
         queued = Qt.ConnectionType.QueuedConnection
@@ -59,6 +75,11 @@ class EngineBridge(QObject):
         for signal, slot in pairs:
             signal.connect(slot, queued)
         engine.add_listener(self._on_engine_state)
+
+    @property
+    def beside(self) -> EngineBridge:
+        """The bridge to the engine for long work; this one where there is no other."""
+        return self if self._beside is None else self._beside
 
     def use(self, engine: Engine) -> None:
         """Hand jobs to another engine from now on."""
@@ -92,6 +113,7 @@ class EngineBridge(QObject):
             on_cancelled=lambda: self._cancelled.emit(number),
             **kwargs,
         )
+        self.started.emit(follower)
         return number, run
 
     def _on_engine_state(self, state: EngineState) -> None:

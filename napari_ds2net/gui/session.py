@@ -1,4 +1,4 @@
-"""What the panels of one viewer share, and the one engine that all viewers share."""
+"""What the panels of one viewer share, and the engines that all viewers share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import weakref
 import napari
 from qtpy.QtCore import QCoreApplication
 
-from napari_ds2net.engine import Engine, load_settings
+from napari_ds2net.engine import Engine, engine_beside, load_settings
 from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._layers import LayerAdapter
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.model_list import ModelList
 
 _engine: Engine | None = None
+_learning: Engine | None = None
 _sessions: weakref.WeakKeyDictionary[napari.Viewer, Session] = weakref.WeakKeyDictionary()
 
 
@@ -29,20 +30,30 @@ def shared_engine() -> Engine:
     return _engine
 
 
+def learning_engine() -> Engine:
+    """Return the engine that learns while images are segmented; its process starts with a run."""
+    global _learning
+    if _learning is None:
+        _learning = engine_beside(shared_engine().settings)
+    return _learning
+
+
 def close_engine() -> None:
-    """End the engine and its processes; the next panel starts another."""
-    global _engine
-    if _engine is not None:
-        _engine.close()
-        _engine = None
+    """End the engines and their processes; the next panel starts others."""
+    global _engine, _learning
+    for engine in (_learning, _engine):
+        if engine is not None:
+            engine.close()
+    _engine = _learning = None
 
 
 def restart_engine() -> None:
-    """End the engine and start another with the settings that are saved now."""
+    """End the engines and go on with others, with the settings that are saved now."""
     close_engine()
-    engine = shared_engine()
+    engine, learning = shared_engine(), learning_engine()
     for session in _sessions.values():
         session.bridge.use(engine)
+        session.learning.use(learning)
 
 
 def sessions() -> list[Session]:
@@ -54,17 +65,19 @@ def forget_sessions() -> None:
     """Let the next panel of every viewer begin afresh."""
     for session in _sessions.values():
         session.bridge.close()
+        session.learning.close()
     _sessions.clear()
 
 
 class Session:
-    """The layers, models and engine of one viewer."""
+    """The layers, models and engines of one viewer."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self.layers = LayerAdapter(viewer)
         self.models = ModelList()
         self.corrections = Corrections(self.models)
-        self.bridge = EngineBridge(shared_engine())
+        self.learning = EngineBridge(learning_engine())
+        self.bridge = EngineBridge(shared_engine(), beside=self.learning)
 
 
 def session_of(viewer: napari.Viewer) -> Session:

@@ -43,6 +43,11 @@ def process_number() -> Generator[Counted, None, int]:
     return os.getpid()
 
 
+def niceness() -> Generator[Counted, None, int]:
+    yield Counted(0)
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())  # of this thread
+
+
 def endless(stopped: str) -> Generator[Counted, None, None]:
     """Go on until cancelled, and leave a file then."""
     number = 0

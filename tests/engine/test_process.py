@@ -66,6 +66,7 @@ def test_a_greeting_survives_the_journey() -> None:
         folder="/tmp/one",
         log="/tmp/log",
         preload=True,
+        nice=5,
     )
     line = greeting.to_json()
     assert "\n" not in line

@@ -21,6 +21,7 @@ WINDOW_PX = (760, 520)
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadEngine]:
     stand_in = ThreadEngine()
     monkeypatch.setattr(session, "shared_engine", lambda: stand_in)
+    monkeypatch.setattr(session, "learning_engine", lambda: stand_in)
     yield stand_in
     stand_in.close()
 
