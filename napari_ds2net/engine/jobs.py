@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +79,13 @@ class SegmentDone:
     model: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceFound:
+    """There is such a device; `words` say which and how it learns, as in "cpu, 4 threads"."""
+
+    words: str
+
+
 SegmentEvent = FrameStarted | TileDone | SteppedDown | FrameDone
 
 
@@ -97,6 +105,31 @@ def warm_up(model: str, device: str) -> Generator[TileDone | SteppedDown, None, 
     grey = np.full(loaded.card.input_size, 128, np.uint8)
     yield from predict_steps(grey, loaded.network, loaded.card, loaded.plan)
     return WarmedUp(model, str(loaded.plan), time.perf_counter() - started)
+
+
+def find_device(device: str) -> Generator[object, None, DeviceFound]:
+    """Say what a device is to learn on, without loading a network.
+
+    Parameters
+    ----------
+    device
+        As for `napari_ds2net.segment`.
+
+    Yields
+    ------
+    Nothing.
+
+    Raises
+    ------
+    DeviceError
+        It is not there.
+    """
+    yield from ()
+    import_module("napari_ds2net.api")  # first: a worker that starts imports it meanwhile
+    from napari_ds2net.core.device import choose_plan
+
+    plan = choose_plan(device)
+    return DeviceFound(f"{plan.device}, {plan.threads} threads" if plan.threads else plan.device)
 
 
 def segment_frames(

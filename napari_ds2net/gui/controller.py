@@ -109,6 +109,7 @@ class SegmentController(QObject):
             self._active.run.cancel()
             self._active = None
         self.bridge.drop(self, self.model, self.follower, self.folder)
+        self.folder.close()
         self.acceptance.close()
         for each in (self, self.image, self.model, self.acceptance):
             each.connections.close()
@@ -312,8 +313,7 @@ class SegmentController(QObject):
 
     def _on_model_preferred(self, name: str) -> None:
         """Order what is left of a folder anew, with the network that has become better."""
-        if not self.is_running:
-            self.folder.rank_again()
+        self.folder.rank_again()
 
     def _on_accepted(self, results: ResultLayers, frame: Frame) -> None:
         """Go on to the next frame; segment it if that was not done yet."""

@@ -52,7 +52,8 @@ class FineTuneController(QObject):
     Parameters
     ----------
     panel, bridge, models, corrections
-        What it connects. All are used on the main thread only.
+        What it connects; it learns in the engine beside the bridge's own, so that images are
+        segmented meanwhile. All are used on the main thread only.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class FineTuneController(QObject):
     ) -> None:
         super().__init__(panel)
         self.panel = panel
-        self.bridge = bridge
+        self.bridge = bridge.beside
         self.models = models
         self.corrections = corrections
         self._active: _ActiveRun | None = None
@@ -133,7 +134,7 @@ class FineTuneController(QObject):
             str(folder),
             name,
             settings,
-            "auto",
+            self.panel.device,
             str(library.root),
             stop,
         )
@@ -145,8 +146,9 @@ class FineTuneController(QObject):
         self.panel.set_progress(0.0, self._waiting_words())
 
     def _waiting_words(self) -> str:
-        ready = self.bridge.engine.state is EngineState.READY
-        return "Waiting for its turn…" if ready else "Waiting for the engine to start…"
+        if self.bridge.engine.state is EngineState.READY:
+            return "Waiting for its turn…"
+        return "Starting a process that learns; you can go on reviewing meanwhile…"
 
     def _parent_of_run(self) -> str:
         return "" if self._active is None else self._active.parent
@@ -165,6 +167,7 @@ class FineTuneController(QObject):
                 self._advise(active, reason)
             case Prepared(advice=advice):
                 self._advise(active, advice)
+                curves.clear()  # where memory ran out, it has begun again
                 self.panel.set_stoppable(True)
                 curves.show()
                 self.panel.scroll_to(curves)
@@ -183,7 +186,8 @@ class FineTuneController(QObject):
 
     def _advise(self, active: _ActiveRun, sentence: str) -> None:
         """Say one thing more of what the numbers to come are worth, and leave it to be read."""
-        active.advice.append(sentence)
+        if sentence not in active.advice:
+            active.advice.append(sentence)
         self.panel.set_advice(" ".join(active.advice))
 
     def run_finished(self, number: int, result: Any) -> None:

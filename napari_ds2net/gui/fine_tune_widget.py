@@ -5,6 +5,7 @@ from __future__ import annotations
 import napari
 from qtpy.QtCore import QTimer
 
+from napari_ds2net.gui.device_choice import DeviceChoice
 from napari_ds2net.gui.docking import join_tabs
 from napari_ds2net.gui.fine_tune_controller import FineTuneController
 from napari_ds2net.gui.panels.fine_tune import FineTunePanel
@@ -26,7 +27,9 @@ class FineTuneWidget(FineTunePanel):
         self.controller = FineTuneController(
             self, session.bridge, session.models, session.corrections
         )
+        self.device_choice = DeviceChoice(self, session.bridge)
         self.destroyed.connect(self.controller.close)
+        self.destroyed.connect(self.device_choice.close)
         QTimer.singleShot(0, self._on_docked)
 
     def _on_docked(self) -> None:

@@ -19,11 +19,15 @@ from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._layers import LayerAdapter, ResultLayers
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.panels.segment import SegmentPanel
+from napari_ds2net.gui.reordering import Reordering
 from napari_ds2net.workspace import content_hash
 
 
 class FolderQueue(QObject):
     """Works through a folder, the likeliest wrong image first, without those accepted already.
+
+    After a fine-tuning what is left is ordered anew beside the work: images come in the order that
+    there is meanwhile, and the image in view stays.
 
     Parameters
     ----------
@@ -52,6 +56,7 @@ class FolderQueue(QObject):
         self._folder: Path | None = None
         self._waiting: list[str] = []
         self._run: tuple[int, Run] | None = None
+        self._reordering = Reordering(bridge.beside, self._on_ordered, self)
         panel.folder_requested.connect(self._on_folder_requested)
 
     @property
@@ -76,7 +81,11 @@ class FolderQueue(QObject):
     def rank_again(self) -> None:
         """Order what is left with the model that is chosen now, as after fine-tuning."""
         if self._waiting:
-            self._rank(list(self._waiting))
+            self._reordering.start(self._waiting, self._panel.model, self._panel.device)
+
+    def close(self) -> None:
+        """Give up ordering what is left."""
+        self._reordering.stop()
 
     def cancel(self) -> None:
         """Stop ranking."""
@@ -108,7 +117,13 @@ class FolderQueue(QObject):
             work, lambda read: self._on_image_read(path, *read), self._on_image_failed
         )
 
+    def _on_ordered(self, paths: tuple[str, ...]) -> None:
+        """Take a new order of what has not come yet; what could not be read comes last."""
+        place = {path: at for at, path in enumerate(paths)}
+        self._waiting.sort(key=lambda path: place.get(path, len(place)))
+
     def _rank(self, paths: list[str]) -> None:
+        self._reordering.stop()
         self._waiting = []
         self._panel.set_running(True)
         self._panel.set_progress(0.0, f"Looking at {len(paths)} images…")

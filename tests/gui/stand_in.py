@@ -12,8 +12,14 @@ from napari_ds2net.core.events import TileDone
 from napari_ds2net.core.postprocess import postprocess
 from napari_ds2net.core.prediction import Prediction, uncertainty_of
 from napari_ds2net.engine import EngineState
-from napari_ds2net.engine.jobs import FrameDone, FrameStarted, SegmentDone, WarmedUp
-from napari_ds2net.errors import DS2NetError
+from napari_ds2net.engine.jobs import (
+    DeviceFound,
+    FrameDone,
+    FrameStarted,
+    SegmentDone,
+    WarmedUp,
+)
+from napari_ds2net.errors import DeviceError, DS2NetError
 from napari_ds2net.network.card import ModelCard
 
 
@@ -40,9 +46,14 @@ class ThreadEngine:
         self.problem = ""
         self.listeners: list[Callable[[EngineState], None]] = []
         self.submitted: list[tuple[str, tuple[Any, ...]]] = []
-        self.replaced: dict[str, Callable[..., Any]] = {"segment_frames": bright, "warm_up": warm}
+        self.replaced: dict[str, Callable[..., Any]] = {
+            "segment_frames": bright,
+            "warm_up": warm,
+            "find_device": found,
+        }
         self.gate = threading.Event()
         self.gate.set()
+        self.runs: list[ThreadRun] = []
         self._last: threading.Thread | None = None
 
     def start(self) -> None: ...
@@ -68,6 +79,7 @@ class ThreadEngine:
         **kwargs: Any,
     ) -> ThreadRun:
         run = ThreadRun(len(self.submitted))
+        self.runs.append(run)
         self.submitted.append((steps.__name__, args))
         job = self.replaced.get(steps.__name__, steps)
         before = self._last
@@ -127,3 +139,11 @@ def warm(model: str, device: str) -> Any:
     """Stand in for `warm_up`."""
     yield from ()
     return WarmedUp(model, "cpu, float32", 0.0)
+
+
+def found(device: str) -> Any:
+    """Stand in for `find_device`, on a computer without a graphics card."""
+    yield from ()
+    if device not in ("auto", "cpu"):
+        raise DeviceError(f"There is no device {device!r}.")
+    return DeviceFound("cpu, 2 threads")

@@ -21,6 +21,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+DEVICES = (("auto", "auto"), ("CPU", "cpu"), ("CUDA", "cuda"), ("MPS (Apple)", "mps"))
+"""Where to compute: what is shown, and torch's name."""
 MARGIN = 6
 """Pixels around and between the parts of a panel."""
 _LABEL_WIDTH = 92

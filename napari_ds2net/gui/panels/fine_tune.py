@@ -16,6 +16,7 @@ from napari_ds2net.gui.before_after import BeforeAfter
 from napari_ds2net.gui.correction_list import CorrectionList
 from napari_ds2net.gui.curves import Curves
 from napari_ds2net.gui.panels._parts import (
+    DEVICES,
     ChoiceBox,
     Form,
     ProgressLine,
@@ -49,7 +50,7 @@ class FineTunePanel(ScrollingPanel):
     -------
     start_requested, stop_requested, cancel_requested
         A button was pressed.
-    model_chosen, mode_chosen, name_edited
+    model_chosen, mode_chosen, device_chosen, name_edited
         A choice was made by a person.
     """
 
@@ -58,6 +59,7 @@ class FineTunePanel(ScrollingPanel):
     cancel_requested = Signal()
     model_chosen = Signal()
     mode_chosen = Signal()
+    device_chosen = Signal()
     name_edited = Signal()
 
     def __init__(self) -> None:
@@ -98,17 +100,24 @@ class FineTunePanel(ScrollingPanel):
         for at, tip in enumerate(_MODE_TIPS):
             modes.setItemData(at, tip, Qt.ItemDataRole.ToolTipRole)
         modes.model().item(len(_MODES) - 1).setEnabled(False)
+        self.device_field = ChoiceBox(
+            "device", "Device", "Where to learn; auto takes the fastest.", DEVICES
+        )
+        self.device_note_label = note("device_note")
         fields = Form()
         for field in (
             self.model_field,
             named(self.name_field, "new_name"),
             self.mode_field,
             named(self.minutes_field, "minutes"),
+            self.device_field,
         ):
             fields.add(field)
-        self.add(fields)
+        self.add(fields, self.device_note_label)
+        self.device_note_label.hide()
         self.model_field.changed.connect(lambda: self._tell(self.model_chosen))
         self.mode_field.changed.connect(lambda: self._tell(self.mode_chosen))
+        self.device_field.changed.connect(lambda: self._tell(self.device_chosen))
         self.name_field.changed.connect(lambda: self._tell(self.name_edited))
 
     def _build_run(self) -> None:
@@ -168,6 +177,11 @@ class FineTunePanel(ScrollingPanel):
         """Time for everything."""
         return float(self.minutes_field.value)
 
+    @property
+    def device(self) -> str:
+        """The chosen device, as torch names it."""
+        return str(self.device_field.value)
+
     # ------------------------------------------------------------------ setters
 
     def set_models(self, models: Sequence[tuple[str, str]], chosen: str) -> None:
@@ -189,6 +203,11 @@ class FineTunePanel(ScrollingPanel):
         with self._quietly():
             self.minutes_field.value = minutes
 
+    def set_device_note(self, text: str) -> None:
+        """Say what the device is, or why it cannot be used."""
+        self.device_note_label.setText(text)
+        self.device_note_label.setVisible(bool(text))
+
     def set_ready(self, why_not: str) -> None:
         """Enable Start, or say in a sentence what is missing."""
         before, self._why_not = self._why_not, why_not
@@ -203,7 +222,13 @@ class FineTunePanel(ScrollingPanel):
         self.set_stoppable(False)
         self.cancel_button.setEnabled(running)
         self.corrections.set_locked(running)
-        for field in (self.model_field, self.name_field, self.mode_field, self.minutes_field):
+        for field in (
+            self.model_field,
+            self.name_field,
+            self.mode_field,
+            self.minutes_field,
+            self.device_field,
+        ):
             field.enabled = not running
         if not running:
             self.progress_field.set_share(0.0)
@@ -233,5 +258,6 @@ class FineTunePanel(ScrollingPanel):
     def _enable(self) -> None:
         self.start_button.setEnabled(not self._running and not self._why_not)
         self.start_button.setToolTip(
-            self._why_not or "Learn from the corrections, in a process of its own"
+            self._why_not
+            or "Learn from the corrections, in a process of its own: go on reviewing meanwhile"
         )

@@ -15,6 +15,7 @@ from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.gui._layers import RegionKind
 from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.panels._parts import (
+    DEVICES,
     ChoiceBox,
     Form,
     ProgressLine,
@@ -28,7 +29,6 @@ from napari_ds2net.gui.panels._parts import (
 
 THIS_FRAME = "This frame"
 ALL_FRAMES = "All frames"
-_DEVICES = (("auto", "auto"), ("CPU", "cpu"), ("CUDA", "cuda"), ("MPS (Apple)", "mps"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class SegmentPanel(ScrollingPanel):
     def _build_network(self) -> None:
         self._model = ChoiceBox("model", "Model", "The network.")
         self._device = ChoiceBox(
-            "device", "Device", "Where to compute; auto takes the fastest.", _DEVICES
+            "device", "Device", "Where to compute; auto takes the fastest.", DEVICES
         )
         self.device_note_label = note("device_note")
         self._card_button = _small_button(
