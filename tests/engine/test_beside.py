@@ -61,10 +61,10 @@ def test_a_run_that_comes_as_the_worker_is_let_go_is_done(
     idle_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late: list[Recorder] = []
-    serve = Engine._serve_to_the_end
+    serve = vars(Engine)["_serve_to_the_end"]
 
     def serve_and_be_asked_again(self: Engine) -> DS2NetError | None:
-        problem = serve(self)
+        problem: DS2NetError | None = serve(self)
         if not late:
             late.append(Recorder().start(self, sample_jobs.count, 2))
         return problem

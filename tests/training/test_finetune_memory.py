@@ -73,7 +73,7 @@ def test_a_device_without_memory_gives_way_to_the_cpu(error: Exception) -> None:
             raise error
         return "done"
 
-    steps = finetune._with_fallback(begin, ComputePlan(device="cuda:0"))
+    steps = finetune.with_fallback(begin, ComputePlan(device="cuda:0"))
     events: list[FineTuneEvent] = []
     while True:
         try:
@@ -92,4 +92,4 @@ def test_another_error_is_not_taken_for_one_of_memory() -> None:
         raise RuntimeError("shape '[2]' is invalid for input of size 3")
 
     with pytest.raises(RuntimeError, match="is invalid"):
-        list(finetune._with_fallback(begin, ComputePlan(device="cuda:0")))
+        list(finetune.with_fallback(begin, ComputePlan(device="cuda:0")))

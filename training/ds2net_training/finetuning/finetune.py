@@ -94,7 +94,7 @@ def finetune_steps(
         run = Run(network, entry.card, corrections, others, settings, plan, clock)
         return run.steps(should_stop or _never)
 
-    outcome = yield from _with_fallback(begin, choose_plan(device))
+    outcome = yield from with_fallback(begin, choose_plan(device))
     return keep(library, entry, name, outcome, corrections, settings)
 
 
@@ -108,10 +108,23 @@ def _parent(library: ModelLibrary, parent: str | Path) -> ModelEntry:
     return library.entry(parent)
 
 
-def _with_fallback(
+def with_fallback(
     begin: Callable[[ComputePlan], Generator[FineTuneEvent, None, Outcome]], plan: ComputePlan
 ) -> Generator[FineTuneEvent, None, Outcome]:
-    """Run on the device that was asked for, and on the CPU where its memory is not enough."""
+    """Run on the device that was asked for, and on the CPU where its memory is not enough.
+
+    Parameters
+    ----------
+    begin
+        Starts the run on a device, from its beginning.
+    plan
+        The device that was asked for.
+
+    Raises
+    ------
+    DeviceError
+        The computer's own memory is not enough.
+    """
     try:
         return (yield from begin(plan))
     except (RuntimeError, MemoryError) as error:
