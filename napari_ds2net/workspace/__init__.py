@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from napari_ds2net.workspace.correction import Correction
 from napari_ds2net.workspace.drafts import Draft, Drafts, frame_key
+from napari_ds2net.workspace.pairs import export_pairs
 from napari_ds2net.workspace.pictures import content_hash
 from napari_ds2net.workspace.queue import rank_queue
 from napari_ds2net.workspace.similarity import detail_vectors
@@ -38,6 +39,7 @@ __all__ = [
     "default_folder",
     "detail_vectors",
     "draw_thumbnail",
+    "export_pairs",
     "frame_key",
     "rank_queue",
 ]

@@ -12,7 +12,7 @@ import os
 import platform
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,13 @@ class Drafts:
     ----------
     layout
         Paths of the workspace.
+    anonymous
+        Tells whether names and paths are left out of every draft.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, anonymous: Callable[[], bool]) -> None:
         self._layout = layout
+        self._anonymous = anonymous
         self._owner = _process(os.getpid())
         self._lock = threading.Lock()
         self._ends: dict[str, int] = {}
@@ -111,6 +114,8 @@ class Drafts:
         """
         ends = self._ends.get(key, 0)
         labels = pictures.as_labels(labels)
+        if source is not None and self._anonymous():
+            source = dataclasses.replace(source, anonymous=True)
         about = {
             "key": key,
             "saved_at": journal.now(),

@@ -131,3 +131,14 @@ def make_folders(*folders: Path) -> None:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             sync_folder(folder.parent)
+
+
+def is_writable(folder: Path) -> bool:
+    """Try to write: what the permissions say is not always so."""
+    probe = folder / f".{secrets.token_hex(8)}{PART}"
+    try:
+        write_new(probe, b"")
+        probe.unlink()
+    except OSError as error:
+        return error.errno not in READ_ONLY
+    return True

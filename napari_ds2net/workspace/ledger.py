@@ -11,8 +11,8 @@ from napari_ds2net.workspace.journal import Entry
 from napari_ds2net.workspace.layout import Layout
 from napari_ds2net.workspace.source import Origin, SplitMark
 
-CREATED, ACCEPT, REMOVE, RESTORE, SPLIT, PRUNE = (
-    "created", "accept", "remove", "restore", "split", "prune",
+CREATED, ACCEPT, REMOVE, RESTORE, SPLIT, PRUNE, ANONYMOUS = (
+    "created", "accept", "remove", "restore", "split", "prune", "anonymous",
 )  # fmt: skip
 
 
@@ -31,6 +31,8 @@ class Ledger:
         The last entry's.
     key
         The workspace's own, for hashes of names; empty before the first entry.
+    anonymous
+        Whether names of files are left out from now on.
     not_understood
         Number of entries that were skipped.
     """
@@ -41,6 +43,7 @@ class Ledger:
         self.stems: set[str] = set()
         self.sequence = 0
         self.key = b""
+        self.anonymous = False
         self.not_understood = 0
         self._marks: dict[str, SplitMark] = {}
         self._layout = layout
@@ -95,6 +98,8 @@ class Ledger:
             self.accepted[values["stem"]] = self.removed.pop(values["stem"])
         elif entry.event == SPLIT:
             self._split(values["marks"])
+        elif entry.event == ANONYMOUS:
+            self.anonymous = bool(values["anonymous"])
         elif entry.event == PRUNE:
             for stem in values["stems"]:
                 self.removed.pop(stem, None)

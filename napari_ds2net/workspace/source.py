@@ -82,7 +82,8 @@ class Origin:
         Keyed hash of the folder and of the name up to its last number: equal for numbered files
         of one kind in one folder.
     number
-        Last number in the name; None where there is none.
+        Last number in the name; None where there is none. If anonymous, all numbers of a series are
+        moved by an amount that its key and its name decide, for a number may be a patient's.
     """
 
     name: str
@@ -109,7 +110,7 @@ class Origin:
             unit=source.unit,
             image=_keyed(key, str(full)),
             series=_keyed(key, f"{full.parent}\0{prefix}"),
-            number=int(number[0][-15:]) if number else None,
+            number=_number(number[0], source, key, f"{full.parent}\0{prefix}") if number else None,
         )
 
     @classmethod
@@ -164,6 +165,11 @@ def file_name(name: str) -> str:
     plain = _NOT_IN_A_NAME.sub("_", unicodedata.normalize("NFC", name)).strip("._-")
     plain = plain[:_LONGEST_NAME].rstrip("._-")
     return "" if _WINDOWS_DEVICES.fullmatch(plain) else plain
+
+
+def _number(digits: str, source: SourceInfo, key: bytes, series: str) -> int:
+    number = int(digits[-15:])
+    return number + int(_keyed(key, f"number\0{series}")[:8], 16) if source.anonymous else number
 
 
 def _keyed(key: bytes, text: str) -> str:

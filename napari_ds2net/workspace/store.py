@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import math
 import secrets
@@ -23,6 +24,7 @@ from napari_ds2net.workspace.layout import Layout
 from napari_ds2net.workspace.ledger import Ledger
 from napari_ds2net.workspace.locking import locked
 from napari_ds2net.workspace.prepared import app_version, prepare
+from napari_ds2net.workspace.problems import find_problems
 from napari_ds2net.workspace.source import ModelUsed, Origin, SourceInfo, file_name
 from napari_ds2net.workspace.split import Split, SplitOptions, divide, marked, new_marks
 
@@ -57,7 +59,7 @@ class Workspace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.layout = Layout(folder)
-        self.drafts = Drafts(self.layout)
+        self.drafts = Drafts(self.layout, lambda: self.anonymous)
         self.recovered: tuple[str, ...] = ()
         self.writable = True
         self._books = Books(self.layout)
@@ -91,7 +93,7 @@ class Workspace:
                 )
             if not exists:
                 workspace.folder.mkdir(parents=True, exist_ok=True)
-        workspace.writable = _is_writable(workspace.folder)
+        workspace.writable = durable.is_writable(workspace.folder)
         if not workspace.writable and exists:
             workspace.refresh()
         else:
@@ -174,6 +176,8 @@ class Workspace:
         """
         ready = prepare(image, labels, reviewed, proposed, source)
         with self._writing():
+            if self._ledger.anonymous:
+                source = dataclasses.replace(source, anonymous=True)
             origin = Origin.of(source, self._ledger.key)
             before = self._earlier(ready.content_hash, origin)
             wanted = origin.file_stem(ready.content_hash)
@@ -199,6 +203,26 @@ class Workspace:
             with contextlib.suppress(WorkspaceError):  # `open` discards what was accepted
                 self.drafts.discard(frame_key(ready.content_hash, source.frame))
             return self._ledger.accepted[correction.stem]
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether names of files are left out of what is accepted and drafted from now on."""
+        with self._thread_lock:
+            return self._ledger.anonymous
+
+    def set_anonymous(self, anonymous: bool) -> None:
+        """Leave names of files out, or keep them, from now on and in every window.
+
+        What was accepted before keeps its name.
+
+        Raises
+        ------
+        WorkspaceError
+            The folder cannot be written.
+        """
+        with self._writing():
+            if anonymous != self._ledger.anonymous:
+                self._books.append(ledger.ANONYMOUS, {"anonymous": anonymous})
 
     def remove(self, correction: Correction) -> None:
         """Let a correction count no more; `restore` brings it back until `prune`.
@@ -287,19 +311,11 @@ class Workspace:
             return divide(self.corrections(), learned)
 
     def problems(self) -> tuple[str, ...]:
-        """Return a sentence for every file that is gone or differs from what was written."""
-        told: list[str] = []
-        for correction in self.corrections():
-            for name, digest in correction.files.items():
-                path = correction.path(name)
-                try:
-                    content = path.read_bytes()
-                except OSError:
-                    told.append(f"{path} cannot be read; put it back from a copy.")
-                    continue
-                if hashlib.sha256(content).hexdigest() != digest:
-                    told.append(f"{path} was changed by another program since it was accepted.")
-        return tuple(told)
+        """Return a sentence for every file that is gone or differs from what was written.
+
+        Every file is read: in a window, ask for it in a thread.
+        """
+        return find_problems(self.corrections())
 
     @contextlib.contextmanager
     def _writing(self) -> Generator[None]:
@@ -377,14 +393,3 @@ class Workspace:
 def _number(value: float | None) -> float | None:
     """Return a number that JSON has: infinities and NaN say nothing."""
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _is_writable(folder: Path) -> bool:
-    """Try to write: what the permissions say is not always so."""
-    probe = folder / f".{secrets.token_hex(8)}{durable.PART}"
-    try:
-        durable.write_new(probe, b"")
-        probe.unlink()
-    except OSError as error:
-        return error.errno not in durable.READ_ONLY
-    return True
