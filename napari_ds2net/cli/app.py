@@ -14,6 +14,7 @@ from napari_ds2net.cli.finetune import finetune
 from napari_ds2net.cli.rank import rank
 from napari_ds2net.cli.segment import segment
 from napari_ds2net.cli.train import train
+from napari_ds2net.cli.workspace import workspace
 
 app = typer.Typer(
     name="ds2net",
@@ -27,6 +28,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(finetune)
 app.command()(rank)
+app.command()(workspace)
 app.add_typer(models.app, name="models")
 app.command()(doctor)
 
