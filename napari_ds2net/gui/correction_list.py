@@ -12,6 +12,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QIcon, QImage, QKeyEvent, QKeySequence, QPainter, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QCheckBox,
     QListView,
     QListWidget,
     QListWidgetItem,
@@ -27,6 +28,7 @@ PICTURE_PX = 64
 _CELL = QSize(92, PICTURE_PX + 56)
 _ACROSS, _MOST_ROWS = 3, 2
 _NAME_WIDTH = 84
+_MOST_SENTENCES = 2
 
 Key = tuple[str, int]
 """Stem and revision of a correction."""
@@ -66,10 +68,13 @@ class CorrectionList(QWidget):
         The keys of the corrections that were chosen to be removed.
     undo_requested
         The last removal shall be undone.
+    anonymous_requested
+        Whether names of files shall be left out from now on.
     """
 
     remove_requested = Signal(object)
     undo_requested = Signal()
+    anonymous_requested = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,12 +85,23 @@ class CorrectionList(QWidget):
             "Remove", "remove_button", "Do not learn from the chosen corrections any more"
         )
         self.undo_button = button("Undo", "undo_button", "Bring back what was removed last")
+        self.problems_label = note("problems")
+        self.anonymous_box = QCheckBox("Do not keep names of files")
+        self.anonymous_box.setObjectName("anonymous")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(MARGIN)
         self._buttons = row(self.remove_button, self.undo_button)
-        for part in (self.about_label, self.list, self._buttons):
+        for part in (
+            self.about_label,
+            self.problems_label,
+            self.list,
+            self._buttons,
+            self.anonymous_box,
+        ):
             layout.addWidget(part)
+        self.problems_label.hide()
+        self.anonymous_box.clicked.connect(self.anonymous_requested)
         self.remove_button.clicked.connect(self._on_remove)
         self.undo_button.clicked.connect(self.undo_requested)
         self.list.itemSelectionChanged.connect(self._enable)
@@ -120,6 +136,24 @@ class CorrectionList(QWidget):
     def set_about(self, text: str) -> None:
         """Say how many there are and what that is worth."""
         self.about_label.setText(text)
+
+    def set_problems(self, sentences: Sequence[str]) -> None:
+        """Say which files are not as they were written, and what to do."""
+        more = len(sentences) - _MOST_SENTENCES
+        shown = [f"⚠ {each}" for each in sentences[:_MOST_SENTENCES]]
+        if more > 0:
+            shown.append(f"And {more} more, which are listed when the mouse rests here.")
+        self.problems_label.setText("\n".join(shown))
+        self.problems_label.setToolTip("\n".join(sentences) if more > 0 else "")
+        self.problems_label.setVisible(bool(sentences))
+
+    def set_folder(self, folder: str, *, anonymous: bool) -> None:
+        """Show whether names are left out of a folder, and where it is."""
+        self.anonymous_box.setChecked(anonymous)
+        self.anonymous_box.setToolTip(
+            "They may name patients. What is accepted from now on gets a number instead; what was "
+            f"accepted before keeps its name.\nCorrections are kept in {folder}"
+        )
 
     def set_undo(self, tip: str) -> None:
         """Offer to undo, saying what; nothing to undo where empty."""

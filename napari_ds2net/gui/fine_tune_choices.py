@@ -18,6 +18,7 @@ from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.lineage import family, next_name
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.fine_tune import FineTunePanel
+from napari_ds2net.gui.workspace_care import WorkspaceCare
 from napari_ds2net.workspace import Correction
 
 FEWEST = 2
@@ -44,6 +45,7 @@ class FineTuneChoices(QObject):
         self._shown: dict[Key, Correction] = {}
         self._removed: list[tuple[Correction, ...]] = []
         self._background = Background(self)
+        self._care = WorkspaceCare(panel, corrections, self._background)
         panel.model_chosen.connect(self.refresh)
         panel.mode_chosen.connect(self._on_mode_chosen)
         panel.name_edited.connect(self._check)
@@ -129,6 +131,7 @@ class FineTuneChoices(QObject):
         self._panel.corrections.set_about(_about(len(found), known, self._panel.model))
         self._offer_undo()
         self._check()
+        self._care.show()
         for key in self._panel.corrections.missing_pictures():
             self._draw(key, self._shown[key])
 
