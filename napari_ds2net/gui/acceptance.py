@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +28,18 @@ from napari_ds2net.library.files import sha256_of
 from napari_ds2net.workspace import Correction, ModelUsed, SourceInfo, content_hash, frame_key
 
 DRAFT_DELAY_MS = 1000
-"""From the last stroke to the saving of the edit in progress."""
+"""From the first stroke that is not saved to the saving, however fast others follow."""
+
+
+_Found = tuple[str, NDArray[Any] | None, Correction | None, tuple[str, ...]]
+"""Hash of a frame, an edit that was interrupted, an accepted correction, and news."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Edit:
-    """A frame with its mask, copied so that a thread may read it."""
+    """A mask, copied so that a thread may read it, and where its frame comes from."""
 
     model: str
-    pixels: NDArray[Any]
     labels: NDArray[Any]
     source: SourceInfo
 
@@ -73,6 +77,7 @@ class Acceptance(QObject):
         self._model_path = model_path
         self._opened: dict[tuple[int, Frame], float] = {}
         self._unsaved: set[tuple[ResultLayers, Frame]] = set()
+        self._digests: WeakKeyDictionary[ResultLayers, dict[Frame, str]] = WeakKeyDictionary()
         self.background = Background(self)
         self._draft_timer = QTimer(self)
         self._draft_timer.setSingleShot(True)
@@ -99,7 +104,7 @@ class Acceptance(QObject):
             self._panel.set_status("This frame is not segmented yet; press Segment first.")
             return
         try:
-            edit = self._edit(results, frame)
+            edit, pixels = self._edit(results, frame), _pixels(results, frame)
             reviewed = self._reviewed(results)
         except DS2NetError as error:
             self._panel.set_status(_messages.complain(error))
@@ -114,7 +119,7 @@ class Acceptance(QObject):
             workspace = self._corrections.workspace_for(edit.model)
             model = ModelUsed(edit.model, sha256_of(self._model_path(edit.model)))
             return workspace.accept(
-                edit.pixels, edit.labels, source=edit.source, reviewed=reviewed,
+                pixels, edit.labels, source=edit.source, reviewed=reviewed,
                 proposed=proposed, model=model, uncertainty=score, seconds_spent=spent,
             )  # fmt: skip
 
@@ -145,7 +150,7 @@ class Acceptance(QObject):
             unit=image.unit,
         )
         labels = np.array(results.mask(frame))
-        return _Edit(results.model, np.array(image.frame(*frame)), labels, source)
+        return _Edit(results.model, labels, source)
 
     def _reviewed(self, results: ResultLayers) -> NDArray[np.bool_] | None:
         """Return what counts as reviewed: the drawn region if one is chosen, else the frame."""
@@ -164,21 +169,21 @@ class Acceptance(QObject):
         """Note when work on a frame began, and bring back an edit that a crash interrupted."""
         self._opened.setdefault((id(results), frame), time.monotonic())
         try:
-            edit = self._edit(results, frame)
+            pixels = _pixels(results, frame)
         except DS2NetError:
             return
+        model = results.model
 
-        def work() -> tuple[NDArray[Any] | None, Correction | None, tuple[str, ...]]:
-            workspace = self._corrections.workspace_for(edit.model)
-            digest = content_hash(edit.pixels)
+        def work() -> _Found:
+            workspace = self._corrections.workspace_for(model)
+            digest = content_hash(pixels)
             draft = workspace.drafts.take(frame_key(digest, frame))
-            news = self._corrections.take_news(edit.model)
-            return draft, workspace.find(digest, frame), news
+            news = self._corrections.take_news(model)
+            return digest, draft, workspace.find(digest, frame), news
 
-        def done(
-            found: tuple[NDArray[Any] | None, Correction | None, tuple[str, ...]],
-        ) -> None:
-            draft, earlier, news = found
+        def done(found: _Found) -> None:
+            digest, draft, earlier, news = found
+            self._digests.setdefault(results, {})[frame] = digest
             for sentence in news:
                 _messages.tell(sentence)
             if draft is not None and not results.is_edited(frame):
@@ -196,20 +201,36 @@ class Acceptance(QObject):
 
     def _on_mask_painted(self, results: ResultLayers) -> None:
         self._unsaved.add((results, self._layers.current_frame(results.source)))
-        self._draft_timer.start()
+        if not self._draft_timer.isActive():  # or a person who never rests would lose it all
+            self._draft_timer.start()
 
     def save_drafts(self) -> None:
         """Save the edits in progress, so that a crash costs no more than the last strokes."""
         self._draft_timer.stop()
         waiting, self._unsaved = self._unsaved, set()
         for results, frame in waiting:
+            known = self._digests.get(results, {}).get(frame, "")
             try:
                 edit = self._edit(results, frame)
+                save = partial(self._save, edit, known or _pixels(results, frame))
             except DS2NetError:
                 continue
-            self.background.run(partial(self._save, edit), lambda _: None, self._on_failed)
+            self.background.run(save, lambda _: None, self._on_failed)
 
-    def _save(self, edit: _Edit) -> None:
+    def _save(self, edit: _Edit, frame: str | NDArray[Any]) -> None:
+        """Save a draft of a frame, which is known by its pixels or by their hash."""
         workspace = self._corrections.workspace_for(edit.model)
-        key = frame_key(content_hash(edit.pixels), edit.source.frame)
+        digest = frame if isinstance(frame, str) else content_hash(frame)
+        key = frame_key(digest, edit.source.frame)
         workspace.drafts.save(key, edit.labels, source=edit.source)
+
+
+def _pixels(results: ResultLayers, frame: Frame) -> NDArray[Any]:
+    """Return a copy of a frame as it is in the file.
+
+    Raises
+    ------
+    DS2NetError
+        It cannot be read.
+    """
+    return np.array(results.source.image_data().frame(*frame))

@@ -126,6 +126,20 @@ def test_strokes_are_saved_as_a_draft_and_come_back(
     np.testing.assert_array_equal(mask.data, disc() > 127.5)
 
 
+def test_strokes_are_saved_even_if_they_never_rest(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget
+) -> None:
+    viewer.add_image(disc(), name="frame")
+    segment(qtbot, panel)
+    mask, drafts = layer(viewer, "frame mask"), workspace().drafts
+
+    def is_saved_after_another_stroke() -> bool:
+        mask.paint((5, 5), 1)
+        return len(drafts.list()) == 1
+
+    settle(qtbot, is_saved_after_another_stroke)
+
+
 def test_an_edit_that_is_closed_with_the_panel_is_saved(
     qtbot: QtBot, viewer: Any, panel: SegmentWidget
 ) -> None:
