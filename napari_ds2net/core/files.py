@@ -17,9 +17,9 @@ from napari_ds2net.core.pillow_files import read_with_pillow
 from napari_ds2net.core.tiff_files import read_tiff
 from napari_ds2net.errors import ImageError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy", ".dcm")
 """Endings that files to be segmented have, in lower case."""
-_EXPECTED = "expected PNG, JPEG, TIFF, BMP, WebP or NPY"
+_EXPECTED = "expected PNG, JPEG, TIFF, BMP, WebP, NPY or DICOM"
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -49,9 +49,9 @@ def read_image(path: Path | str) -> NDArray[Any]:
     Parameters
     ----------
     path
-        PNG, JPEG, TIFF, BMP, WebP or NPY; 1, 8 or 16 bits, or float; grey, palette, RGB, RGBA,
-        CMYK. The EXIF orientation is applied, palettes and CMYK become RGB, 1 bit becomes 0 and
-        255.
+        PNG, JPEG, TIFF, BMP, WebP, NPY or DICOM; 1, 8 or 16 bits, or float; grey, palette, RGB,
+        RGBA, CMYK. The EXIF orientation is applied, palettes and CMYK become RGB, 1 bit becomes
+        0 and 255.
 
     Returns
     -------
@@ -64,7 +64,11 @@ def read_image(path: Path | str) -> NDArray[Any]:
     """
     path = Path(path)
     kind = _kind(path)
-    readers: dict[str, Callable[[Path], NDArray[Any]]] = {"TIFF": read_tiff, "NPY": _read_npy}
+    readers: dict[str, Callable[[Path], NDArray[Any]]] = {
+        "TIFF": read_tiff,
+        "NPY": _read_npy,
+        "DICOM": _read_dicom,
+    }
     reader = readers.get(kind, read_with_pillow)
     try:
         image = reader(path)
@@ -104,18 +108,31 @@ def _kind(path: Path) -> str:
     for signature, kind in _SIGNATURES:
         if head.startswith(signature) and (kind != "WEBP" or head[8:12] == b"WEBP"):
             return kind
+    if head[_DICOM_AT:] == b"DICM":
+        return "DICOM"
     raise ImageError(f"{path.name} is no image but {_foreign(head)}; {_EXPECTED}.")
 
 
 def _foreign(head: bytes) -> str:
     """Name what a file is that is not read."""
-    if head[_DICOM_AT:] == b"DICM":
-        return "a DICOM file"
     for signature, name in _FOREIGN:
         if head.lstrip().startswith(signature):
             return name
     printable = sum(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
     return "text" if printable == len(head) else "something unknown"
+
+
+def _read_dicom(path: Path) -> NDArray[Any]:
+    """Read a DICOM file of a single image."""
+    from napari_ds2net.core.dicom_files import open_dicom  # pydicom takes its time to import
+
+    frames = open_dicom(path).frames
+    if frames.is_stack:
+        raise ImageError(
+            f"{path.name} has {len(frames)} frames; expected a single image. Open it in napari, "
+            "which shows them one after the other, or save one frame of it."
+        )
+    return frames.frame(0)
 
 
 def _read_npy(path: Path) -> NDArray[Any]:

@@ -227,7 +227,7 @@ def test_what_is_not_there_or_not_a_file(tmp_path: Path) -> None:
         (b"%PDF-1.7 ...", "PDF"),
         (b"PK\x03\x04....", "ZIP"),
         (b"GIF89a....", "GIF"),
-        (b"\0" * 128 + b"DICM" + b"\0" * 20, "DICOM"),
+        (b"\0" * 128 + b"DICM" + b"\0" * 20, "no image in it"),
         (bytes(range(256)), "unknown"),
     ],
 )

@@ -1,0 +1,294 @@
+"""DICOM images, single and of many frames, through pydicom.
+
+Nothing that names a person leaves this module: of the header only the facts that belong to pixels
+are kept.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.utils import pixel_array
+
+from napari_ds2net.core.frames import Frames, OpenedFile, Region
+from napari_ds2net.errors import ImageError
+
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+"""Endings that DICOM files have, in lower case; many have none."""
+_MAGIC_AT, _MAGIC = 128, b"DICM"
+_UNITS = {3: ("mm", 10.0), 4: ("s", 1.0)}
+"""Physical Units (0018,6024): 3 is centimetre, 4 is second; as unit and factor."""
+_MOST_FRAME_BYTES = 2**31
+_DECODER = "python-gdcm"
+
+
+class DicomFrames(Frames):
+    """The frames of a DICOM file, as a viewer shows their brightness and colour.
+
+    Colours are RGB, in whatever space they are stored; bright is high, even where the file says
+    the contrary (MONOCHROME1); rescaling (0028,1052) is applied.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    ImageError
+        It is no DICOM file, has no pixels, or its first frame cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.header = _header(path)
+        count = int(self.header.get("NumberOfFrames") or 1)
+        first = _frame(path, self.header, 0, count)
+        is_stack = count > 1
+        shape = (count, *first.shape) if is_stack else first.shape
+        super().__init__(path, shape, first.dtype, is_stack=is_stack)
+        self._last = (0, first)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DicomFrames, (self.path,)
+
+    def _read(self, number: int) -> NDArray[Any]:
+        return _frame(self.path, self.header, number, len(self) if self.is_stack else 1)
+
+
+def is_dicom(path: Path) -> bool:
+    """Tell whether a file starts as DICOM files do."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAGIC_AT + len(_MAGIC))[_MAGIC_AT:] == _MAGIC
+    except OSError:
+        return False
+
+
+def open_dicom(path: Path | str) -> OpenedFile:
+    """Open a DICOM file without reading more than its first frame.
+
+    Parameters
+    ----------
+    path
+        A file of one image or of many frames.
+
+    Returns
+    -------
+    Frames (Y, X), (Y, X, 3), (T, Y, X) or (T, Y, X, 3); the spacing of pixels in millimetres from
+    Pixel Spacing, Imager Pixel Spacing or the one region of an ultrasound image that shows tissue;
+    the ultrasound regions; frame time in seconds.
+
+    Raises
+    ------
+    ImageError
+        It is no DICOM file, has no pixels, or its first frame cannot be read.
+    """
+    try:
+        return _described(DicomFrames(Path(path)))
+    except ImageError:
+        raise
+    except Exception as error:  # a value of the header may be anything
+        raise ImageError(
+            f"The header of {Path(path).name} cannot be made sense of ({type(error).__name__}); "
+            "the file may be damaged. Fetch it anew."
+        ) from error
+
+
+def _described(frames: DicomFrames) -> OpenedFile:
+    """Return frames with what their header says of space and time."""
+    header = frames.header
+    regions = _regions(header)
+    spacing = _spacing(header, regions)
+    scale: tuple[float, ...] = spacing or (1.0, 1.0)
+    units: tuple[str, ...] = ("mm" if spacing else "pixel",) * 2
+    axes = "YX"
+    facts: dict[str, str | float | int] = {"kind": "DICOM"}
+    if modality := str(header.get("Modality") or ""):
+        facts["modality"] = modality
+    if frames.is_stack:
+        step, unit, axis = _step(header)
+        scale, units, axes = (step, *scale), (unit, *units), axis + axes
+    return OpenedFile(
+        path=frames.path,
+        frames=frames,
+        axes=axes,
+        scale=scale,
+        units=units,
+        regions=regions,
+        facts=facts,
+    )
+
+
+def _header(path: Path) -> Dataset:
+    if not path.is_file():
+        raise ImageError(f"There is no file {path}.")
+    try:
+        with warnings.catch_warnings():  # pydicom's quote values, which may name a person
+            warnings.simplefilter("ignore")
+            header = dcmread(path, stop_before_pixels=True, force=not is_dicom(path))
+    except (InvalidDicomError, OSError, ValueError, EOFError, KeyError, TypeError) as error:
+        raise ImageError(
+            f"{path.name} cannot be read as DICOM ({type(error).__name__}); it may be damaged or "
+            "cut short."
+        ) from error
+    if not header.get("Rows") or not header.get("Columns"):
+        raise ImageError(
+            f"{path.name} has no image in it (it may be a report or an index); expected a DICOM "
+            "file with pixels."
+        )
+    size = int(header.Rows) * int(header.Columns) * int(header.get("SamplesPerPixel") or 1)
+    size *= max(1, int(header.get("BitsAllocated") or 8) // 8)
+    if size > _MOST_FRAME_BYTES:
+        raise ImageError(
+            f"A frame of {path.name} is said to have {header.Columns} x {header.Rows} pixels, "
+            f"{size / 2**30:.1f} GiB; expected at most {_MOST_FRAME_BYTES / 2**30:.0f} GiB."
+        )
+    return header
+
+
+def _frame(path: Path, header: Dataset, number: int, count: int) -> NDArray[Any]:
+    """Return a frame as it is meant to be seen."""
+    try:
+        pixels = pixel_array(path, index=number if count > 1 else None)
+        photometric = str(header.get("PhotometricInterpretation") or "")
+        if photometric == "PALETTE COLOR":
+            colours = apply_color_lut(pixels, header)
+            bits = int(header.RedPaletteColorLookupTableDescriptor[2])
+            pixels = (colours >> 8).astype(np.uint8) if bits == 16 else colours.astype(np.uint8)
+            return np.ascontiguousarray(pixels[..., :3])
+        if pixels.ndim == 2:
+            pixels = _rescaled(pixels, header)
+            if photometric == "MONOCHROME1":
+                pixels = _turned(pixels, header)
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(
+            f"A frame of {path.name} does not fit into the computer's memory; save a part of it."
+        ) from error
+    except Exception as error:  # decoders of damaged pixels raise what they like
+        raise ImageError(_unreadable(path, header, number, error)) from error
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[-1] != 3):
+        raise ImageError(
+            f"A frame of {path.name} has the shape {pixels.shape}; expected (Y, X) or (Y, X, 3)."
+        )
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def _rescaled(pixels: NDArray[Any], header: Dataset) -> NDArray[Any]:
+    """Apply slope and intercept, if they change anything; floating point where they do."""
+    slope = float(header.get("RescaleSlope", 1) or 1)
+    intercept = float(header.get("RescaleIntercept", 0) or 0)
+    if "ModalityLUTSequence" not in header and (slope, intercept) == (1.0, 0.0):
+        return pixels
+    return np.asarray(apply_modality_lut(pixels, header), np.float32)
+
+
+def _turned(pixels: NDArray[Any], header: Dataset) -> NDArray[Any]:
+    """Exchange bright and dark within the range that the file's bits can hold."""
+    if pixels.dtype.kind == "f":
+        return -pixels
+    bits = int(header.get("BitsStored") or 8 * pixels.dtype.itemsize)
+    highest = (1 << (bits - 1)) - 1 if pixels.dtype.kind == "i" else (1 << bits) - 1
+    lowest = -(1 << (bits - 1)) if pixels.dtype.kind == "i" else 0
+    return (highest + lowest - pixels.astype(np.int64)).astype(pixels.dtype)
+
+
+def _unreadable(path: Path, header: Dataset, number: int, error: Exception) -> str:
+    syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
+    if isinstance(error, (NotImplementedError, RuntimeError)) and syntax is not None:
+        return (
+            f"The pixels of {path.name} are compressed as {syntax.name}, for which there is no "
+            f"decoder here; run pip install {_DECODER}, or save the file without compression."
+        )
+    return (
+        f"Frame {number} of {path.name} cannot be read ({_reason(error)}); the file may be "
+        "damaged or cut short. Fetch it anew."
+    )
+
+
+def _spacing(header: Dataset, regions: tuple[Region, ...]) -> tuple[float, float] | None:
+    """Return height and width of a pixel in millimetres, if the file tells them for the image."""
+    measures = _shared(header, "PixelMeasuresSequence")
+    for source in (header, measures):
+        for name in ("PixelSpacing", "ImagerPixelSpacing"):
+            values = source.get(name) if source is not None else None
+            if values is not None and len(values) == 2 and min(float(v) for v in values) > 0:
+                return float(values[0]), float(values[1])
+    tissue = [each for each in regions if each.kind == "tissue" and each.unit == "mm"]
+    sizes = {(round(abs(each.height), 6), round(abs(each.width), 6)) for each in tissue}
+    if len(sizes) == 1:
+        height, width = sizes.pop()
+        return (height, width) if height > 0 and width > 0 else None
+    return None
+
+
+def _step(header: Dataset) -> tuple[float, str, str]:
+    """Return the distance of two frames, its unit, and the letter of their axis."""
+    measures = _shared(header, "PixelMeasuresSequence")
+    frame_ms = float(header.get("FrameTime") or 0)
+    rate = float(header.get("CineRate") or header.get("RecommendedDisplayFrameRate") or 0)
+    if frame_ms > 0 or rate > 0:
+        return (frame_ms / 1000 if frame_ms > 0 else 1 / rate), "s", "T"
+    for source in (header, measures):
+        for name in ("SpacingBetweenSlices", "SliceThickness"):
+            value = source.get(name) if source is not None else None
+            if value is not None and float(value) > 0:
+                return float(value), "mm", "Z"
+    return 1.0, "pixel", "T"
+
+
+def _shared(header: Dataset, name: str) -> Dataset | None:
+    """Return an item of the functional groups that all frames share."""
+    for groups in header.get("SharedFunctionalGroupsSequence") or ():
+        for item in groups.get(name) or ():
+            return item if isinstance(item, Dataset) else None
+    return None
+
+
+def _regions(header: Dataset) -> tuple[Region, ...]:
+    """Return the ultrasound regions; those whose corners are missing are left out."""
+    found: list[Region] = []
+    for item in header.get("SequenceOfUltrasoundRegions") or ():
+        corners = [
+            item.get(f"RegionLocation{name}") for name in ("MinY0", "MinX0", "MaxY1", "MaxX1")
+        ]
+        if any(corner is None for corner in corners):
+            continue
+        top, left, bottom, right = (int(corner) for corner in corners)
+        unit, factor = _UNITS.get(int(item.get("PhysicalUnitsXDirection") or 0), ("", 1.0))
+        vertical = int(item.get("PhysicalUnitsYDirection") or 0)
+        if vertical != int(item.get("PhysicalUnitsXDirection") or 0):
+            unit, factor = "", 1.0
+        found.append(
+            Region(
+                top=top,
+                left=left,
+                bottom=bottom,
+                right=right,
+                kind=_kind_of(item),
+                height=factor * float(item.get("PhysicalDeltaY") or 0),
+                width=factor * float(item.get("PhysicalDeltaX") or 0),
+                unit=unit,
+            )
+        )
+    return tuple(found)
+
+
+def _kind_of(item: Dataset) -> str:
+    """Return what a region shows, from its spatial format and data type (PS3.3 C.8.5.5.1)."""
+    spatial, data = int(item.get("RegionSpatialFormat") or 0), int(item.get("RegionDataType") or 0)
+    if spatial == 1:
+        return "flow" if data in (2, 3, 4) else "tissue"
+    return "trace" if spatial in (2, 3, 4) else "other"
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,67 @@
+"""File > Open shows DICOM and video with their spacing, frame by frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_ds2net.gui import _messages
+from napari_ds2net.gui.readers import get_reader
+from tests.core.test_dicom_files import region
+from tests.core.test_dicom_files import write as write_dicom
+from tests.core.test_video_files import write as write_video
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    frames = np.random.default_rng(0).integers(0, 255, (4, 24, 32, 3), dtype=np.uint8)
+    tags = {"FrameTime": "40", "SequenceOfUltrasoundRegions": [region()]}
+    return write_dicom(tmp_path / "clip.dcm", frames, **tags)
+
+
+def test_a_dicom_clip_opens_with_its_spacing_and_regions(viewer: Any, clip: Path) -> None:
+    viewer.open(str(clip), plugin="napari-ds2net")
+    image, regions = viewer.layers
+    assert (image.name, regions.name) == ("clip", "clip ultrasound regions")
+    assert image.rgb
+    assert np.allclose(image.scale, (0.04, 0.3, 0.2))
+    assert [str(unit) for unit in image.units] == ["second", "millimeter", "millimeter"]
+    assert image.axis_labels == ("t", "y", "x")
+    assert not regions.visible
+    assert np.allclose(regions.data[0].min(axis=0), (1.5, 3.5))
+    assert list(regions.features["kind"]) == ["tissue"]
+    viewer.dims.set_current_step(0, 3)
+    assert "Erika" not in repr(image.metadata)
+
+
+def test_a_video_opens_lazily(viewer: Any, tmp_path: Path) -> None:
+    viewer.open(str(write_video(tmp_path / "a.mp4")), plugin="napari-ds2net")
+    (image,) = viewer.layers
+    assert image.data.chunksize == (1, 64, 96, 3)
+    assert image.scale[0] == 0.04
+    assert abs(int(np.asarray(image.data[20])[30, 80, 0]) - 100) <= 6
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_opened(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(_messages, "show_error", told.append)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"not a video")
+    read = get_reader([str(broken), str(clip)])
+    assert read is not None
+    kinds = [layer[2] for layer in read([str(broken), str(clip)])]
+    assert kinds == ["image", "shapes"]
+    assert read(str(broken)) == [(None,)]
+    assert ["broken.mp4 cannot be opened as a video" in text for text in told] == [True, True]
+
+
+def test_other_files_are_left_to_others(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    assert get_reader(str(tmp_path / "a.txt")) is None
+    assert get_reader(str(tmp_path)) is None
+    assert get_reader(str(tmp_path / "none.mp4")) is None
