@@ -70,6 +70,8 @@ def _choose(chance: random.Random, state: State, at: int) -> Step:
         number = chance.choice(list(state.removed))
     elif what in ("remove", "restore"):
         what = "accept"
+    elif what == "draft" and state.drafts and chance.random() < 0.6:  # as somebody draws on
+        number = chance.choice(list(state.drafts))
     label = 0 if what == "accept" and chance.random() < 0.2 else at + 1
     return what, number, label, chance.random() < 0.3
 

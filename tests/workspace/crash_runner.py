@@ -21,9 +21,10 @@ from unittest import mock
 from ds2net_training.dataset import find_pairs
 from napari_ds2net.errors import DS2NetError
 from napari_ds2net.workspace import Workspace
-from tests.workspace.crash_plan import STEPS, State, carry_out, make_plan, state_of
+from tests.workspace.crash_plan import STEPS, State, carry_out, labels, make_plan, state_of
 from tests.workspace.faults import Faults
 
+CALLS_OF_A_DRAFT = 6
 MOST_CALLS = 260
 """About as many calls as a plan makes; a plan that ends before its fault is killed at its end."""
 
@@ -40,6 +41,9 @@ def main(folder: Path, rounds: int) -> None:
             recovered += told
         except (AssertionError, DS2NetError, OSError, ValueError, KeyError) as error:
             wrong.append(f"round {seed}: {type(error).__name__}: {error}")
+    for at in range(2 * CALLS_OF_A_DRAFT):
+        if (label := draw_on(folder / f"draft-{at}", at)) not in (1, 2):
+            wrong.append(f"draft {at}: {label}")
     found = {"interrupted": interrupted, "recovered": recovered, "wrong": wrong}
     sys.stdout.write(json.dumps(found))
 
@@ -73,6 +77,20 @@ def run_round(folder: Path, seed: int) -> tuple[int, bool]:
             carry_out(step, workspace)
         assert state_of(Workspace.open(folder)) == states[-1], "the work could not go on"
     return done, bool(told)
+
+
+def draw_on(folder: Path, at: int) -> int | None:
+    """Die at a call while a draft is saved again; return the label that is left of it."""
+    child = os.fork()
+    if child == 0:
+        drafts = Workspace.open(folder).drafts
+        drafts.save("key", labels(1))
+        Faults(1 + at // 2, power_loss=at % 2 == 0, chance=random.Random(at)).install()
+        drafts.save("key", labels(2))
+        os._exit(0)
+    os.waitpid(child, 0)
+    found = Workspace.open(folder).drafts.take("key")
+    return None if found is None else int(found.max())
 
 
 def _work(folder: Path, seed: int, faults: Faults | None, luck: float) -> int:
