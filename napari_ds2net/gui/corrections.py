@@ -65,9 +65,16 @@ class Corrections:
         return workspace.recovered
 
     def root_of(self, model: str) -> str:
-        """Return the oldest ancestor of a model that its cards name."""
+        """Return the oldest ancestor of a model that its cards name.
+
+        A model of the package is the first of its family, even if its training went out from
+        another one: what is corrected for one organ is not to be learned for another.
+        """
         seen = {model}
-        while (parent := self._models.card(model).parent) and parent not in seen:
+        while not self._models.is_bundled(model):
+            parent = self._models.card(model).parent
+            if not parent or parent in seen:
+                break
             model = parent
             seen.add(model)
         return model

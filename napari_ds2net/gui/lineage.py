@@ -70,7 +70,7 @@ def next_name(root: str, taken: Collection[str]) -> str:
 
 
 def _version(entry: ModelEntry, *, is_parent: bool) -> Version:
-    """Describe a model; one that started from an earlier release of itself has no parent here."""
+    """Describe a model; one of the package is the first of its family, whatever it began from."""
     card = entry.card
     after = _mean(card.scores.get("dice_after"))
     before = _mean(card.scores.get("dice_before"))
@@ -84,7 +84,7 @@ def _version(entry: ModelEntry, *, is_parent: bool) -> Version:
         kept = "Another model started from it; delete that one first."
     return Version(
         name=entry.name,
-        parent="" if card.parent in (None, entry.name) else card.parent,
+        parent="" if entry.bundled or card.parent in (None, entry.name) else card.parent,
         date="" if entry.bundled else card.created[:16].replace("T", " "),
         dice="" if after is None else f"{after:.3f}",
         tip="\n".join(line for line in lines if line),

@@ -56,6 +56,10 @@ class ModelList:
         """Return the names, bundled models first."""
         return tuple(self._entries)
 
+    def is_bundled(self, name: str) -> bool:
+        """Tell whether a model came with the package."""
+        return name in self._entries and self._entries[name].bundled
+
     def default(self) -> str:
         """Return the model that is chosen at first, empty where there is none."""
         return next(iter(self._entries), "")
