@@ -15,7 +15,7 @@ REDRAW_MS = 200
 _LOSS_COLOUR = (213, 94, 0)
 _DICE_COLOUR = (0, 136, 204)
 """Both differ from light and from dark ground, and from each other to every eye."""
-_PLOT_HEIGHT, _STEPS_HEIGHT = 96, 40
+_PLOT_HEIGHT, _STEPS_HEIGHT = 96, 46
 _AXIS_WIDTH = 52
 _NAN = float("nan")
 
@@ -132,6 +132,8 @@ class Curves(QWidget):
         self._drawn.restart()
         for line, curve in zip(self._lines, (self.loss, self.before, self.dice), strict=True):
             line.setData(np.asarray(curve.x, float), np.asarray(curve.y, float))
+        for plot, curve in ((self._loss_plot, self.loss), (self._dice_plot, self.dice)):
+            plot.getAxis("left").setStyle(showValues=curve.count > 0)
         self._loss_plot.setXRange(0, max(self._end, 1.0), padding=0.02)
 
     # ----------------------------------------------------------------- colours

@@ -207,6 +207,7 @@ class FineTuneController(QObject):
         self.choices.refresh()
         self.panel.versions.choose(result.name)
         self.panel.set_status(_ending(result))
+        _messages.tell(_ending(result))  # who reviews meanwhile does not see this panel
 
     def run_failed(self, number: int, error: Exception) -> None:
         """Say what happened; the corrections stay."""

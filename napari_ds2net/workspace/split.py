@@ -259,7 +259,7 @@ def _advice(count: int, held: int, groups: int, folds: int) -> str:
         )
     if folds:
         return (
-            f"{count} corrections in {groups} groups are few: the score is the average of {folds} "
-            "rounds of learning, each tested on what it did not learn from."
+            f"{count} corrections in {groups} groups are few: the score is an average over rounds "
+            "of learning, each tested on what it did not learn from."
         )
     return f"{held} of {count} corrections, in groups of their own, are only tested on."

@@ -78,7 +78,7 @@ def test_few_corrections_are_said_to_be_worth_little(tuner: FineTuneWidget) -> N
 
 
 def test_a_better_network_is_selected_and_shown_with_what_it_is_worth(
-    qtbot: QtBot, tuner: FineTuneWidget, engine: ThreadEngine, viewer: Any
+    qtbot: QtBot, tuner: FineTuneWidget, engine: ThreadEngine, viewer: Any, told: list[str]
 ) -> None:
     workspace = with_corrections(tuner, 3)
     models = session_of(viewer).models
@@ -95,6 +95,7 @@ def test_a_better_network_is_selected_and_shown_with_what_it_is_worth(
     assert models.current == "polyp-2"
     assert (tuner.model, tuner.new_name) == ("polyp-2", "polyp-3")
     assert "'polyp-2' is selected" in status(tuner)
+    assert told == [status(tuner)]  # for who looks at another panel
     assert part(tuner, "verdict").text() == "The new network is better."
     assert part(tuner, "worth").text().startswith(ADVICE)
     assert not part(tuner, "advice").isVisible()

@@ -182,6 +182,6 @@ def _advice(count: int, held: int, folds: Sequence[Part], groups: Sequence[int])
             "another place or patient."
         )
     return (
-        f"{count} corrections in {len(set(groups))} groups are few: the score is the average of "
-        f"{len(folds)} rounds of learning, each tested on what it did not learn from."
+        f"{count} corrections in {len(set(groups))} groups are few: the score is an average over "
+        "rounds of learning, each tested on what it did not learn from."
     )
