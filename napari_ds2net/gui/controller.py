@@ -200,7 +200,7 @@ class SegmentController(QObject):
             _messages.warn(event.reason)
         elif isinstance(event, FrameDone):
             self._on_frame_done(active, event)
-        elif isinstance(event, TileDone):
+        elif isinstance(event, TileDone) and event.total > 1:
             share = (len(active.finished) + event.done / event.total) / len(active.frames)
             self._show_progress(active, share, f"Tile {event.done} of {event.total}")
         elif isinstance(event, FrameStarted):
@@ -265,8 +265,9 @@ class SegmentController(QObject):
         results.accepted.discard(frame)
         self.panel.set_results(True)
         self._summarise(results, frame)
-        share = len(active.finished) / len(active.frames)
-        self._show_progress(active, share, "Segmenting…")
+        if len(active.finished) < len(active.frames):
+            share = len(active.finished) / len(active.frames)
+            self._show_progress(active, share, "Segmenting…")
 
     def _end(self, active: _ActiveRun) -> None:
         """Come back to rest; layers that were made for a run without result go."""

@@ -209,8 +209,8 @@ class LayerAdapter:
             if id(image) in own or other is None:
                 continue
             for layer in (image, *other.layers()):
-                layer.visible = False
-        results.source.layer.visible = True
+                _show(layer, False)
+        _show(results.source.layer, True)
 
     def select_image(self, source: ImageSource, frame: Frame) -> None:
         """Show an image and one of its frames, and no other image's results."""
@@ -218,11 +218,11 @@ class LayerAdapter:
         for image in self.images():
             other = self._results.get(id(image))
             own = image is source.layer
-            image.visible = own
+            _show(image, own)
             for layer in [] if own or other is None else other.layers():
-                layer.visible = False
+                _show(layer, False)
         if results is not None and results.mask_layer is not None:
-            results.mask_layer.visible = True
+            _show(results.mask_layer, True)
         before = self.active_image()
         self.viewer.layers.selection.active = source.layer
         if frame:
@@ -240,7 +240,7 @@ class LayerAdapter:
         )
         self.viewer.add_layer(layer)
         for other in self.viewer.layers:
-            other.visible = other is layer
+            _show(other, other is layer)
         self.viewer.reset_view()
 
     def close_queued(self, results: ResultLayers) -> None:
@@ -264,11 +264,11 @@ class LayerAdapter:
             shown = {id(layer) for layer in (results.source.layer, *results.layers())}
             self._before_comparing = {id(layer): layer.visible for layer in self.viewer.layers}
             for layer in self.viewer.layers:
-                layer.visible = id(layer) in shown
+                _show(layer, id(layer) in shown)
             self.viewer.canvas.grid.stride = 1
         else:
             for layer in self.viewer.layers:
-                layer.visible = self._before_comparing.get(id(layer), layer.visible)
+                _show(layer, self._before_comparing.get(id(layer), layer.visible))
         self.viewer.canvas.grid.enabled = side_by_side
         self.viewer.reset_view()
 
@@ -290,7 +290,7 @@ class LayerAdapter:
         for each in (*MAPS, MASK):
             layer = self._layer(results, each)
             if layer is not None:
-                layer.visible = each == name
+                _show(layer, each == name)
 
     def go_to(self, source: ImageSource, frame: Frame, place: UncertainPlace) -> None:
         """Move frame and camera to a place of an image."""
@@ -342,6 +342,12 @@ class LayerAdapter:
             results.painted.add(frame)
             results.accepted.discard(frame)
             self.mask_painted.emit(results)
+
+
+def _show(layer: Layer, visible: bool) -> None:
+    """Show or hide a layer; napari would draw everything anew even where nothing changes."""
+    if layer.visible != visible:
+        layer.visible = visible
 
 
 def _draw_without_them() -> None:

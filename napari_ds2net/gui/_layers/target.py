@@ -83,9 +83,12 @@ class ResultLayers:
         return [layer for layer in own if self._is_shown(layer)]
 
     def remove_layers(self) -> None:
-        """Take the layers out of the viewer."""
-        for layer in self.layers():
-            self._viewer.layers.remove(layer)
+        """Take the layers out of the viewer, at once: napari collects garbage after every time."""
+        if not (own := self.layers()):
+            return
+        with self._viewer.layers.batched_update():
+            for layer in own:
+                self._viewer.layers.remove(layer)
 
     def _make_map_layer(self, name: str) -> None:
         layer = Image(

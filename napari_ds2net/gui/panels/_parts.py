@@ -7,8 +7,8 @@ from typing import Any
 
 from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import Widget
-from qtpy.QtCore import QRect, Qt
-from qtpy.QtGui import QPainter, QPaintEvent
+from qtpy.QtCore import QEvent, QObject, QRect, QSize, Qt
+from qtpy.QtGui import QPainter, QPaintEvent, QResizeEvent
 from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -30,6 +30,8 @@ _LINE_HEIGHT = 4
 _EMPTY_ALPHA, _FILLED_ALPHA = 0.15, 0.8
 """The text's colour shows on every theme's ground."""
 _LEAST_WIDTH = 300
+_LEAST_TEXT_WIDTH = 200
+"""Of a sentence that has no place yet."""
 
 
 class ChoiceBox(ComboBox):
@@ -127,13 +129,70 @@ def heading(text: str) -> QLabel:
     return label
 
 
-def note(name: str, text: str = "") -> QLabel:
-    """Make a label for a sentence, which wraps and can be copied."""
-    label = QLabel(text)
+class Note(QLabel):
+    """A sentence that wraps and can be copied.
+
+    Parameters
+    ----------
+    lines
+        For which there is always room, so that the panel need not be laid out and drawn anew while
+        what it says changes.
+    """
+
+    def __init__(self, text: str = "", lines: int = 1) -> None:
+        self._lines = lines
+        self._heights: dict[int, int] = {}
+        super().__init__(text)
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.setTextInteractionFlags(self.textInteractionFlags().TextSelectableByMouse)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+
+    def heightForWidth(self, a0: int) -> int:
+        """Return the height of the text, or of the lines that are kept free.
+
+        It is remembered, because Qt draws a text that can be selected whenever it is asked for it.
+        """
+        height = self._heights.get(a0)
+        if height is None:
+            least = self._lines * self.fontMetrics().lineSpacing()
+            height = self._heights[a0] = max(super().heightForWidth(a0), least)
+        return height
+
+    def setText(self, a0: str | None) -> None:
+        """Say something else; how high that is, is found now, to be drawn once."""
+        if a0 == self.text():
+            return
+        widths = sorted(self._heights, key=lambda width: width == self.width())
+        self._heights.clear()
+        super().setText(a0)
+        for width in widths:
+            self.heightForWidth(width)
+
+    def changeEvent(self, a0: QEvent | None) -> None:
+        """Forget heights that belong to another font or style."""
+        self._heights.clear()
+        super().changeEvent(a0)
+
+    def sizeHint(self) -> QSize:
+        """Return the height that the text needs where it is; any width will do."""
+        return QSize(0, self.heightForWidth(max(self.width(), _LEAST_TEXT_WIDTH)))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same, for a sentence is not to be cut."""
+        return self.sizeHint()
+
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:
+        """Take another height where the width is another."""
+        super().resizeEvent(a0)
+        if a0 is not None and a0.size().width() != a0.oldSize().width():
+            self.updateGeometry()
+
+
+def note(name: str, text: str = "", lines: int = 1) -> Note:
+    """Make a label for a sentence, with room for so many lines."""
+    label = Note(text, lines)
     label.setObjectName(name)
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(label.textInteractionFlags().TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
 
 
@@ -176,6 +235,7 @@ class ScrollingPanel(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._width_asked = 0
         self._content = QWidget()
         self._column = QVBoxLayout(self._content)
         self._column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
@@ -190,6 +250,26 @@ class ScrollingPanel(QScrollArea):
     def finish(self) -> None:
         """Push everything to the top."""
         self._column.addStretch(1)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return a width at which nothing is cut, even beside the scroll bar.
+
+        Only a panel in its place knows the fonts and the scroll bar of the window's style.
+        """
+        self._content.ensurePolished()
         bar = self.verticalScrollBar()
-        beside = 0 if bar is None else bar.sizeHint().width()
-        self.setMinimumWidth(max(_LEAST_WIDTH, self._content.minimumSizeHint().width()) + beside)
+        beside = 0
+        if bar is not None:
+            bar.ensurePolished()
+            beside = bar.sizeHint().width()
+        width = max(_LEAST_WIDTH, self._content.minimumSizeHint().width()) + beside
+        return QSize(width, super().minimumSizeHint().height())
+
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:
+        """Ask for another width where the content's has changed."""
+        if a1 is not None and a1.type() == QEvent.Type.LayoutRequest:
+            width = self.minimumSizeHint().width()
+            if width != self._width_asked:
+                self._width_asked = width
+                self.updateGeometry()
+        return super().eventFilter(a0, a1)

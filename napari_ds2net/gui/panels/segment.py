@@ -148,7 +148,7 @@ class SegmentPanel(ScrollingPanel):
         self.run_button = button("Segment", "run_button", "Segment the image with the network")
         self.cancel_button = button("Cancel", "cancel_button", "Stop, and keep what is finished")
         self.progress_field = ProgressLine("progress")
-        self.status_label = note("status")
+        self.status_label = note("status", lines=2)
         self.add(row(self.run_button, self.cancel_button), self.progress_field, self.status_label)
         self.run_button.clicked.connect(self.run_requested)
         self.cancel_button.clicked.connect(self.cancel_requested)
@@ -208,7 +208,7 @@ class SegmentPanel(ScrollingPanel):
         self.folder_button = button(
             "Folder…", "folder_button", "Work through a folder, the likeliest wrong image first"
         )
-        self.summary_label = note("summary")
+        self.summary_label = note("summary", lines=2)
         self.add(
             heading("Review"),
             self.summary_label,
