@@ -27,6 +27,10 @@ class WorkspaceError(DS2NetError):
     """A folder of corrections cannot be opened, read or written."""
 
 
+class ExportError(DS2NetError):
+    """Results cannot be written, or not as the wanted kind of file."""
+
+
 class SettingsError(DS2NetError):
     """A recipe or an option has a value that makes no sense."""
 

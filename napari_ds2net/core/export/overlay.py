@@ -1,0 +1,96 @@
+"""An image with its labels over it, as it looks in the window, at the image's own size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_ds2net.core.export.colours import Look
+
+_PX_OF_SIDE = 400
+"""An outline is as many pixels wide as this fits into the shorter side."""
+
+
+def draw_overlay(image: NDArray[Any], labels: NDArray[Any], look: Look) -> NDArray[np.uint8]:
+    """Draw labels over an image: areas in colour, outlines opaque.
+
+    Parameters
+    ----------
+    image
+        Any real type, shape (Y, X), (Y, X, 3) or (Y, X, 4); alpha is ignored.
+    labels
+        Integers of 0 or more, shape (Y, X).
+    look
+        Limits, colours, opacity and outline.
+
+    Returns
+    -------
+    uint8, shape (Y, X, 3).
+    """
+    picture = brightness(image, look).astype(np.float32)
+    numbers, inverse = np.unique(labels, return_inverse=True)
+    colours = look.colours_of(numbers).astype(np.float32)
+    index = inverse.reshape(labels.shape)
+    alpha = np.where(numbers == 0, np.float32(0), colours[:, 3])
+    opacity = alpha[index] * np.float32(look.opacity)
+    width = look.contour_px
+    width = max(1, round(min(labels.shape) / _PX_OF_SIDE)) if width is None else width
+    if width:
+        outline = outlines(labels, width)
+        opacity[outline] = alpha[index[outline]]
+    opacity = opacity[..., None]
+    picture *= 1 - opacity
+    picture += colours[:, :3][index] * (255 * opacity)
+    return np.rint(np.clip(picture, 0, 255, out=picture)).astype(np.uint8)
+
+
+def brightness(image: NDArray[Any], look: Look) -> NDArray[np.uint8]:
+    """Return an image as a screen shows it: uint8, shape (Y, X, 3)."""
+    if image.ndim == 3:
+        return _colour(image[..., :3])
+    values = np.nan_to_num(np.asarray(image, np.float32))
+    low, high = _limits(image) if look.limits is None else look.limits
+    values = np.clip((values - low) / ((high - low) or 1), 0, 1) ** look.gamma
+    if look.colormap is None:
+        grey = np.rint(values * 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=-1)
+    index = np.rint(values * (len(look.colormap) - 1)).astype(np.intp)
+    return np.asarray(look.colormap[index], np.uint8)
+
+
+def outlines(labels: NDArray[Any], width_px: int) -> NDArray[np.bool_]:
+    """Return the pixels of labels (Y, X) that lie at most so deep behind another label."""
+    edge = np.zeros(labels.shape, bool)
+    for axis in (0, 1):
+        differs = np.diff(labels, axis=axis) != 0
+        before = [slice(None)] * 2
+        after = [slice(None)] * 2
+        before[axis], after[axis] = slice(None, -1), slice(1, None)
+        edge[tuple(before)] |= differs
+        edge[tuple(after)] |= differs
+    if width_px > 1:
+        edge = np.asarray(ndimage.binary_dilation(edge, iterations=width_px - 1), bool)
+    return np.asarray(edge & (labels != 0), bool)
+
+
+def _colour(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Bring colours to 8 bits: integers by the range of their type, floats from [0, 1]."""
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype.kind in "iu":
+        share = image / np.iinfo(image.dtype).max
+    else:
+        share = np.nan_to_num(image.astype(np.float32))
+    return np.asarray(np.rint(share.clip(0, 1) * 255), np.uint8)
+
+
+def _limits(image: NDArray[Any]) -> tuple[float, float]:
+    if image.dtype == np.bool_:
+        return 0.0, 1.0
+    if image.dtype == np.uint8:
+        return 0.0, 255.0
+    finite = image[np.isfinite(image)]
+    return float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))

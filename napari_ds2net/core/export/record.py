@@ -1,0 +1,249 @@
+"""The run record beside an export: what was made of what, with what, so that it can be repeated."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ds2net.core.image import ImageData
+from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.errors import ExportError, SettingsError
+
+FORMAT = "napari-ds2net run record"
+VERSION = 1
+_LIBRARIES = (
+    "napari-ds2net", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-image", "tifffile",
+    "pillow",
+)  # fmt: skip
+_LARGEST_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecord:
+    """The network: its name in the library and the SHA-256 of its file."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRecord:
+    """The image that was segmented.
+
+    Attributes
+    ----------
+    sha256
+        Of its pixels, see `hash_pixels`; the file may be packed anew without changing it.
+    shape, dtype, axes, scale, unit
+        As for `ImageData`.
+    name
+        Of its file; None where it may not be told, for it may name a patient.
+    """
+
+    sha256: str
+    shape: tuple[int, ...]
+    dtype: str
+    axes: str
+    scale: tuple[float, ...]
+    unit: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """A file of the export, by its name."""
+
+    name: str
+    format: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """How the labels came to be.
+
+    Attributes
+    ----------
+    model
+        The network; None where nobody knows, as for labels that were drawn or come from a file.
+    settings
+        What it was run with, complete: a replay needs nothing else.
+    device
+        Where it was computed.
+    edited
+        Whether a person changed the labels since; None where nobody knows.
+    part
+        Whether only a part of the image was segmented.
+    """
+
+    model: ModelRecord | None = None
+    settings: InferenceOptions | None = None
+    device: str = ""
+    edited: bool | None = None
+    part: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """Everything that a record says.
+
+    Attributes
+    ----------
+    origin, source
+        How the labels came to be, and from which pixels.
+    labels_sha256
+        Of the labels that were exported, see `hash_labels`; None where there were none.
+    files
+        What was written.
+    versions
+        Of this program and the libraries that computed.
+    created
+        Date and time, ISO 8601, UTC.
+    """
+
+    origin: Origin
+    source: SourceRecord | None = None
+    labels_sha256: str | None = None
+    files: tuple[FileRecord, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    created: str = ""
+
+    def to_json(self) -> str:
+        """Return the record as a JSON object."""
+        whole = {"format": FORMAT, "format_version": VERSION, **dataclasses.asdict(self)}
+        return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> RunRecord:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        ExportError
+            It is no record of a version that is known.
+        """
+        try:
+            values: Any = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ExportError(f"It is not JSON ({error}); expected a run record.") from error
+        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+            raise ExportError("It is no run record; expected the STEM_record.json of an export.")
+        version = values.pop("format_version", None)
+        if version != VERSION:
+            raise ExportError(
+                f"It is a run record of version {version}, and this program knows {VERSION}; use a "
+                "newer napari-ds2net."
+            )
+        try:
+            return _record(values)
+        except (AttributeError, TypeError, ValueError, LookupError, SettingsError) as error:
+            raise ExportError(f"The run record is not understood: {error}.") from error
+
+    @classmethod
+    def read(cls, path: Path) -> RunRecord:
+        """Read a file.
+
+        Raises
+        ------
+        ExportError
+            It cannot be read, or is no record.
+        """
+        try:
+            with path.open("rb") as file:
+                text = file.read(_LARGEST_BYTES + 1)
+        except OSError as error:
+            raise ExportError(f"{path} cannot be read: {error.strerror or error}.") from error
+        if len(text) > _LARGEST_BYTES:
+            raise ExportError(f"{path} is too large for a run record.")
+        try:
+            return cls.from_json(text.decode())
+        except UnicodeDecodeError as error:
+            raise ExportError(f"{path} is no text; expected a run record.") from error
+        except ExportError as error:
+            raise ExportError(f"{path}: {error}") from error
+
+
+def describe_source(image: ImageData, sha256: str, name: str | None) -> SourceRecord:
+    """Describe an image of which the hash is known; `name` only if it may be told."""
+    first = image.frame(*(0 for _ in image.frames), region=(slice(0, 1), slice(0, 1)))
+    return SourceRecord(
+        sha256=sha256,
+        shape=tuple(int(n) for n in image.array.shape),
+        dtype=str(first.dtype.newbyteorder("=")),
+        axes=image.axes,
+        scale=tuple(image.scale),
+        unit=image.unit,
+        name=name,
+    )
+
+
+def hash_pixels(image: ImageData) -> str:
+    """Return the SHA-256 of an image's pixels as 64 hexadecimal digits.
+
+    Type, shape and values count; neither the file's format nor the order of its bytes does.
+    """
+    planes = (image.frame(*frame) for frame in np.ndindex(*image.frames))
+    return _hash(tuple(int(n) for n in image.array.shape), planes)
+
+
+def hash_labels(shape: tuple[int, ...], planes: Iterable[NDArray[Any]]) -> str:
+    """Return the SHA-256 of labels, whatever their type; `planes` are its frames in order."""
+    return _hash(shape, (plane.astype(np.uint32) for plane in planes))
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of what computes; nothing is imported."""
+    versions = {"python": platform.python_version(), "system": platform.system()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def now() -> str:
+    """Return date and time, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _hash(shape: tuple[int, ...], planes: Iterable[NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for at, plane in enumerate(planes):
+        little = plane.dtype.newbyteorder("<")
+        if at == 0:
+            digest.update(f"{little.str} {'x'.join(map(str, shape))}\n".encode())
+        digest.update(np.ascontiguousarray(plane, little).data)
+    return digest.hexdigest()
+
+
+def _record(values: dict[str, Any]) -> RunRecord:
+    """Build a record of plain JSON values."""
+    origin = dict(values.pop("origin"))
+    model, settings = origin.pop("model"), origin.pop("settings")
+    if settings is not None and settings.get("tile_shape") is not None:
+        settings["tile_shape"] = tuple(settings["tile_shape"])
+    source: dict[str, Any] | None = values.pop("source")
+    if source is not None:
+        source |= {"shape": tuple(source["shape"]), "scale": tuple(source["scale"])}
+    return RunRecord(
+        origin=Origin(
+            model=None if model is None else ModelRecord(**model),
+            settings=None if settings is None else InferenceOptions(**settings),
+            **origin,
+        ),
+        source=None if source is None else SourceRecord(**source),
+        files=tuple(FileRecord(**each) for each in values.pop("files")),
+        **values,
+    )
