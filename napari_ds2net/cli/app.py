@@ -10,6 +10,7 @@ from napari_ds2net.cli import models
 from napari_ds2net.cli.console import say
 from napari_ds2net.cli.doctor import doctor
 from napari_ds2net.cli.evaluate import evaluate
+from napari_ds2net.cli.export import export
 from napari_ds2net.cli.finetune import finetune
 from napari_ds2net.cli.rank import rank
 from napari_ds2net.cli.segment import segment
@@ -30,6 +31,7 @@ app.command()(finetune)
 app.command()(rank)
 app.command()(workspace)
 app.add_typer(models.app, name="models")
+app.command()(export)
 app.command()(doctor)
 
 

@@ -5,55 +5,30 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from napari_ds2net.core.export.formats import (
+    RECORD,
+    ExportOptions,
+    Format,
+    MapType,
+    file_ending,
+    record_path,
+)
 from napari_ds2net.errors import ImageError, SettingsError
 
 MOST_NAMED = 3
 """How many files an error lists before it says "and so many more"."""
 
 
-class Save(StrEnum):
-    """What can be written of a prediction."""
-
-    MASK = "mask"
-    LABELS = "labels"
-    PROBABILITY = "probability"
-    DETAIL = "detail"
-    SEMANTIC = "semantic"
-    UNCERTAINTY = "uncertainty"
-
-    @property
-    def ending(self) -> str:
-        """What follows the image's stem in the file name."""
-        return f"_{self.value}.png" if self is Save.MASK else f"_{self.value}.tif"
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Job:
-    """One image to segment and the file for each thing to save."""
+    """One file to read, and what is written of it: the stem of its files, and all of them."""
 
     image: Path
-    files: Mapping[Save, Path]
-
-
-def parse_save(texts: Sequence[str]) -> tuple[Save, ...]:
-    """Read ``["mask,detail", "uncertainty"]``, in any order and without doubles.
-
-    Raises
-    ------
-    SettingsError
-        A word is not one of `Save`.
-    """
-    words = [word.strip().lower() for text in texts for word in text.split(",")]
-    unknown = [word for word in words if word not in set(Save)]
-    if unknown:
-        raise SettingsError(
-            f"--save has {unknown[0]!r}; expected a list of {', '.join(Save)}, without spaces."
-        )
-    return tuple(what for what in Save if what in words)
+    stem: str
+    files: Mapping[str, Path]
 
 
 def find_images(
@@ -85,15 +60,28 @@ def find_images(
     return _each_once(found)
 
 
-def plan_jobs(images: Sequence[Path], output: Path, save: Sequence[Save]) -> list[Job]:
+def plan_jobs(
+    images: Sequence[Path],
+    output: Path,
+    options: ExportOptions,
+    stem_of: Callable[[Path], str] = lambda path: path.stem,
+) -> list[Job]:
     """Give every image its files in the folder `output`; images of one name get longer names.
 
     ``a.png`` and ``a.jpg`` become ``a_png_mask.png`` and ``a_jpg_mask.png``; two ``a.png`` become
-    ``first_a_mask.png`` and ``second_a_mask.png``, after their folders.
+    ``first_a_mask.png`` and ``second_a_mask.png``, after their folders. The run record is one of
+    the files.
     """
     return [
-        Job(image, {what: output / f"{stem}{what.ending}" for what in save})
-        for image, stem in zip(images, _distinct_stems(images), strict=True)
+        Job(
+            image,
+            stem,
+            {
+                **{what: output / f"{stem}{options.ending(what)}" for what in options.formats},
+                RECORD: record_path(stem, output),
+            },
+        )
+        for image, stem in zip(images, _distinct_stems(images, stem_of), strict=True)
     ]
 
 
@@ -148,7 +136,8 @@ def _same_folder(first: Path, second: Path) -> bool:
 
 def _without_results(images: Sequence[Path]) -> list[Path]:
     """Leave out ``a_mask.png`` and the like where there is an ``a`` that they belong to."""
-    results = {f"{image.stem}{what.ending}" for image in images for what in Save}
+    endings = {file_ending(what, kind) for what in Format for kind in MapType}
+    results = {f"{image.stem}{ending}" for image in images for ending in endings}
     return [image for image in images if image.name not in results]
 
 
@@ -160,11 +149,11 @@ def _each_once(paths: Iterable[Path]) -> list[Path]:
     return list(first.values())
 
 
-def _distinct_stems(images: Sequence[Path]) -> list[str]:
+def _distinct_stems(images: Sequence[Path], stem_of: Callable[[Path], str]) -> list[str]:
     """Return a stem for every image; no two are equal, not even but for capitals."""
     folders = [path.absolute().parent.name for path in images]
     names = [path.name.replace(".", "_") for path in images]
-    stems = [path.stem for path in images]
+    stems = [stem_of(path) for path in images]
     for longer in (
         names,
         [f"{folder}_{path.stem}" for folder, path in zip(folders, images, strict=True)],

@@ -7,7 +7,9 @@ import queue
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from numpy.typing import NDArray
 
 from napari_ds2net.errors import DS2NetError, EngineError
 from napari_ds2net.library import ModelLibrary
@@ -32,15 +34,18 @@ class Predictor(Protocol):
         """Card of the model."""
         ...
 
-    def predict(self, image: Path, on_event: OnEvent) -> Prediction:
-        """Read and segment one image.
+    @property
+    def path(self) -> Path:
+        """File of the model."""
+        ...
+
+    def predict(self, pixels: NDArray[Any], on_event: OnEvent) -> Prediction:
+        """Segment one image, (Y, X) or (Y, X, channels).
 
         Raises
         ------
         DS2NetError
             The image, the model or the place does not do.
-        OSError
-            The file cannot be read.
         """
         ...
 
@@ -57,15 +62,17 @@ class LocalPredictor:
         """Card of the model."""
         return self._loaded.card
 
-    def predict(self, image: Path, on_event: OnEvent) -> Prediction:
-        """Read and segment one image; see `Predictor`."""
-        from napari_ds2net.core.files import read_image
+    @property
+    def path(self) -> Path:
+        """File of the model."""
+        return self._loaded.path
+
+    def predict(self, pixels: NDArray[Any], on_event: OnEvent) -> Prediction:
+        """Segment one image; see `Predictor`."""
         from napari_ds2net.core.inference import predict_steps
 
         loaded = self._loaded
-        steps = predict_steps(
-            read_image(image), loaded.network, loaded.card, loaded.plan, self._options
-        )
+        steps = predict_steps(pixels, loaded.network, loaded.card, loaded.plan, self._options)
         while True:
             try:
                 on_event(next(steps))
@@ -96,7 +103,7 @@ class ClusterPredictor:
         from napari_ds2net.engine import Engine, load_settings
 
         settings = dataclasses.replace(load_settings(), scheduler_address=address)
-        self._card = ModelLibrary().entry(model).card
+        self._entry = ModelLibrary().entry(model)
         self._choices = (model, device, options, None)
         self._engine = Engine(settings)
 
@@ -123,11 +130,15 @@ class ClusterPredictor:
     @property
     def card(self) -> ModelCard:
         """Card of the model."""
-        return self._card
+        return self._entry.card
 
-    def predict(self, image: Path, on_event: OnEvent) -> Prediction:
-        """Read and segment one image; see `Predictor`."""
-        from napari_ds2net.core.files import read_image
+    @property
+    def path(self) -> Path:
+        """File of the model."""
+        return self._entry.path
+
+    def predict(self, pixels: NDArray[Any], on_event: OnEvent) -> Prediction:
+        """Segment one image; see `Predictor`."""
         from napari_ds2net.core.image import ImageData
         from napari_ds2net.engine.jobs import FrameDone, FrameStarted, segment_frames
 
@@ -139,7 +150,7 @@ class ClusterPredictor:
             elif not isinstance(event, FrameStarted):
                 on_event(event)
 
-        frame = ImageData.from_array(read_image(image))
+        frame = ImageData.from_array(pixels)
         self._do(segment_frames, frame, [()], *self._choices, on_event=note)
         return predictions[0]
 

@@ -1,62 +1,68 @@
-"""``ds2net segment``: images in, masks and maps out."""
+"""``ds2net segment``: images in, masks, maps and measurements out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.progress import Progress, TaskID
 
-from napari_ds2net.cli.console import (
-    complain,
-    describe_os_error,
-    errors_in_words,
-    note,
-    progress,
-    say,
-)
-from napari_ds2net.cli.outputs import (
-    Job,
-    Save,
-    check_outputs,
-    find_images,
-    make_folder,
-    parse_save,
-    plan_jobs,
-)
-from napari_ds2net.cli.predictors import ClusterPredictor, LocalPredictor, Predictor
-from napari_ds2net.errors import DS2NetError
+from napari_ds2net.cli.console import complain, errors_in_words
+from napari_ds2net.cli.outputs import check_outputs, find_images, make_folder, plan_jobs
+from napari_ds2net.cli.replay import replay
+from napari_ds2net.cli.segmenting import Segmenting, open_predictor, segment_jobs, usual_formats
+from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
+from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 
-if TYPE_CHECKING:
-    from napari_ds2net.core.events import Event
-    from napari_ds2net.core.options import InferenceOptions
-    from napari_ds2net.core.prediction import Prediction
-    from napari_ds2net.network.card import ModelCard
+SAVE_HELP = (
+    "mask, labels, indexed, overlay, coco, measurements, probability, uncertainty, detail, semantic"
+)
+_USUAL_MODEL = "polyp"
 
 
 @errors_in_words
 def segment(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT", help="Images, or folders of images.")
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="INPUT...", help="Images, stacks, or folders of them."),
+    ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the results; made if needed.")
-    ],
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for the results; made if needed."),
+    ] = None,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="Name of a model, or path of a file of weights.")
-    ] = "polyp",
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Name of a model, or path of a file of weights. If not given, polyp.",
+        ),
+    ] = None,
     save: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to write, separated by commas: mask, labels, probability, detail, semantic, "
-            "uncertainty. If not given: mask, and labels where the model tells objects apart."
+            help=f"What to write, separated by commas: {SAVE_HELP}. If not given: mask, and labels "
+            "where the model tells objects apart."
         ),
     ] = None,
+    maps: Annotated[
+        MapType, typer.Option(help="Maps as float32 TIFF, or as PNG of 16 bits.")
+    ] = MapType.TIFF,
+    polygons: Annotated[
+        bool, typer.Option("--polygons", help="COCO outlines as polygons instead of RLE.")
+    ] = False,
+    pixel_size_um: Annotated[
+        float | None,
+        typer.Option(
+            "--pixel-size", help="Edge of a pixel in µm. If not given, what the file says."
+        ),
+    ] = None,
+    keep_name: Annotated[
+        bool,
+        typer.Option("--keep-name", help="Write the image's file name into the run record."),
+    ] = False,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...; auto takes the fastest.")
     ] = "auto",
@@ -94,15 +100,34 @@ def segment(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write over results that are there.")
     ] = False,
+    replay_of: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay",
+            metavar="RECORD",
+            help="Do again what the run record of an export says, with the same model and "
+            "settings; name the image unless the record does.",
+        ),
+    ] = None,
 ) -> None:
     """Segment images: for each STEM.* write STEM_mask.png (0 and 255) and what --save asks for.
 
     Probability, detail, semantic and uncertainty are 32-bit float TIFFs in [0, 1], labels a TIFF
-    that numbers the objects. One line per image goes to standard output.
+    that numbers the objects; STEM_record.json says how they were made. One line per image goes to
+    standard output.
     """
     from napari_ds2net.core.options import InferenceOptions
 
-    wanted = parse_save(save) if save else None
+    if replay_of is not None:
+        if threshold is not None or flips or split_touching is not None or save:
+            raise SettingsError("With --replay, the settings and files are those of the record.")
+        replay(replay_of, inputs or [], output, model, device=device, overwrite=overwrite)
+        return
+    if not inputs or output is None:
+        missing = "an image" if not inputs else "--output, the folder for the results"
+        raise typer.BadParameter(f"Missing {missing}.")
+    model = model or _USUAL_MODEL
+    wanted = parse_formats(save, "--save") if save else None
     options = InferenceOptions(
         threshold=threshold,
         flips=flips,
@@ -110,19 +135,27 @@ def segment(
         smallest_object_px=smallest_object_px,
     )
     ModelLibrary().find(model)
-    images, absent = _existing_images(inputs, output)
+    images, absent = existing_images(inputs, output)
     make_folder(output)
 
-    with _predictor(scheduler, model, device, options) as predictor:
-        jobs = plan_jobs(images, output, wanted or _usual(predictor.card, split_touching))
+    with open_predictor(scheduler, model, device, options) as predictor:
+        formats = wanted or tuple(map(Format, usual_formats(predictor.card, split_touching)))
+        chosen = ExportOptions(
+            formats=formats,
+            map_type=maps,
+            polygons=polygons,
+            overwrite=overwrite,
+            keep_name=keep_name,
+        )
+        jobs = plan_jobs(images, output, chosen)
         check_outputs(jobs, overwrite=overwrite)
-        failed = absent + _run(jobs, predictor)
+        failed = absent + segment_jobs(jobs, Segmenting(predictor, options, chosen, pixel_size_um))
     if failed:
         complain(f"{failed} of {absent + len(jobs)} images could not be segmented.")
         raise typer.Exit(1)
 
 
-def _existing_images(inputs: Sequence[Path], output: Path) -> tuple[list[Path], int]:
+def existing_images(inputs: Sequence[Path], output: Path) -> tuple[list[Path], int]:
     """Return the images that are there, and how many are not; those are complained about."""
     from napari_ds2net.core.files import IMAGE_SUFFIXES
 
@@ -133,87 +166,3 @@ def _existing_images(inputs: Sequence[Path], output: Path) -> tuple[list[Path], 
     if len(absent) == len(images):
         raise typer.Exit(1)
     return [path for path in images if path not in absent], len(absent)
-
-
-def _predictor(
-    scheduler: str | None, model: str, device: str, options: InferenceOptions
-) -> AbstractContextManager[Predictor]:
-    """Return what segments: this process, or a cluster."""
-    if scheduler is not None:
-        return ClusterPredictor(scheduler, model, device, options)
-    from napari_ds2net.api import load_model
-
-    return nullcontext(LocalPredictor(load_model(model, device), options))
-
-
-def _usual(card: ModelCard, split_touching: bool | None) -> tuple[Save, ...]:
-    """Return what is saved if the user does not say: labels only where they tell more."""
-    splits = card.split_touching if split_touching is None else split_touching
-    if splits or len(card.classes) > 1:
-        return (Save.MASK, Save.LABELS)
-    return (Save.MASK,)
-
-
-def _run(jobs: Sequence[Job], predictor: Predictor) -> int:
-    """Segment and write every image; return how many failed, each said on standard error."""
-    failed = 0
-    with progress() as display:
-        task = display.add_task("Segmenting", total=len(jobs))
-        for number, job in enumerate(jobs):
-            display.update(task, description=job.image.name, completed=number)
-            try:
-                shown = partial(_show, job.image, display, task)
-                prediction = predictor.predict(job.image, shown)
-                _write(prediction, job.files)
-            except DS2NetError as error:
-                failed += 1
-                complain(f"{job.image}: {error}", above=display)
-            except OSError as error:
-                failed += 1
-                complain(f"{job.image}: {describe_os_error(error)}", above=display)
-            else:
-                say(f"{job.image}: {_summary(prediction)}", above=display)
-    return failed
-
-
-def _show(image: Path, display: Progress, task: TaskID, event: Event) -> None:
-    """Move the bar with an image's tiles, and say what does not go as planned."""
-    from napari_ds2net.core.events import SteppedDown
-
-    if isinstance(event, SteppedDown):
-        note(f"{image}: {event.reason}", above=display)
-    else:
-        display.update(task, description=f"{image.name}, {event.done} of {event.total}")
-
-
-def _write(prediction: Prediction, targets: Mapping[Save, Path]) -> None:
-    """Write what was asked for, each file whole or not at all."""
-    from napari_ds2net.core.export import write_labels_tiff, write_map_tiff, write_mask_png
-
-    maps = {
-        Save.PROBABILITY: prediction.probability,
-        Save.DETAIL: prediction.detail_mask,
-        Save.SEMANTIC: prediction.semantic_mask,
-        Save.UNCERTAINTY: prediction.uncertainty,
-    }
-    for what, path in targets.items():
-        if what is Save.MASK:
-            write_mask_png(path, prediction.mask)
-        elif what is Save.LABELS:
-            write_labels_tiff(path, prediction.mask)
-        else:
-            write_map_tiff(path, maps[what])
-
-
-def _summary(prediction: Prediction) -> str:
-    """Say in one line what was found."""
-    import numpy as np
-    from skimage.measure import label
-
-    numbered = np.asarray(label(prediction.mask, connectivity=2))
-    objects = int(numbered.max(initial=0))
-    return (
-        f"{objects} {'object' if objects == 1 else 'objects'}, "
-        f"{prediction.foreground_share:.1%} of the image, "
-        f"mean uncertainty {prediction.mean_uncertainty:.3f}, {prediction.seconds:.2f} s"
-    )

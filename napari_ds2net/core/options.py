@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from napari_ds2net.core.postprocess import PostprocessOptions
@@ -69,6 +69,17 @@ class InferenceOptions:
             smallest_object_px=_chosen(self.smallest_object_px, card.smallest_object_px),
             fill_holes=_chosen(self.fill_holes, False),
             split_touching=_chosen(self.split_touching, card.split_touching),
+        )
+
+    def completed(self, card: ModelCard) -> InferenceOptions:
+        """Return the same choices with the card's own written out, so that a record has them."""
+        post = self.postprocessing(card)
+        return replace(
+            self,
+            threshold=post.threshold,
+            smallest_object_px=post.smallest_object_px,
+            fill_holes=post.fill_holes,
+            split_touching=post.split_touching,
         )
 
 

@@ -9,12 +9,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_ds2net.core.export import (
-    write_atomically,
-    write_labels_tiff,
-    write_map_tiff,
-    write_mask_png,
-)
+from napari_ds2net.core.export.atomic import write_atomically
+from napari_ds2net.core.export.single import write_labels_tiff, write_map_tiff, write_mask_png
 from napari_ds2net.errors import DS2NetError
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from napari_ds2net.errors import SettingsError
 
@@ -95,6 +96,11 @@ def file_ending(what: Format, map_type: MapType = MapType.TIFF) -> str:
     if what.is_map:
         return f"_{what}.tif" if map_type is MapType.TIFF else f"_{what}.png"
     return f"_{what}.{_SUFFIXES[what]}"
+
+
+def record_path(name: str, folder: Path) -> Path:
+    """Return where the run record of an export lies."""
+    return folder / f"{name}_{RECORD}.json"
 
 
 def parse_formats(texts: Sequence[str], option: str) -> tuple[Format, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_ds2net.core.export.formats import RECORD, ExportOptions, Format, MapType
+from napari_ds2net.core.export.formats import ExportOptions, Format, MapType
 from napari_ds2net.core.export.subject import ExportSubject, Frame
 from napari_ds2net.errors import ExportError
 
@@ -45,11 +45,6 @@ def plan_files(subject: ExportSubject, options: ExportOptions, folder: Path) -> 
             path = folder / f"{subject.frame_name(frame)}{ending}"
             files.append(PlannedFile(what, path, frame))
     return files
-
-
-def record_path(name: str, folder: Path) -> Path:
-    """Return where the run record of an export lies."""
-    return folder / f"{name}_{RECORD}.json"
 
 
 def existing(paths: Sequence[Path]) -> list[Path]:

@@ -10,11 +10,11 @@ from typing import BinaryIO
 
 from napari_ds2net.core.export.atomic import FileSet
 from napari_ds2net.core.export.coco import CocoWriter
-from napari_ds2net.core.export.formats import OF_LABELS, ExportOptions, Format
+from napari_ds2net.core.export.formats import OF_LABELS, ExportOptions, Format, record_path
 from napari_ds2net.core.export.measurements import MeasurementsWriter
 from napari_ds2net.core.export.objects import find_frame_objects
 from napari_ds2net.core.export.overlay import draw_overlay
-from napari_ds2net.core.export.plan import PlannedFile, plan_files, record_path
+from napari_ds2net.core.export.plan import PlannedFile, plan_files
 from napari_ds2net.core.export.png import (
     save_indexed_png,
     save_map_png,

@@ -181,6 +181,11 @@ class ExportSubject:
         return max(int(self.labels_of(frame).max(initial=0)) for frame in self.frames())
 
 
+def units_of(axes: str, unit: str) -> tuple[str, ...]:
+    """Return the unit of every axis where one unit of length is known: time has another."""
+    return tuple("pixel" if axis == "t" else unit for axis in axes)
+
+
 def meaning_of(highest: int, classes: int = 1) -> LabelMeaning:
     """Guess what numbers stand for: classes where a network has several, or there is only 1.
 

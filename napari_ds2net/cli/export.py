@@ -1,0 +1,249 @@
+"""``ds2net export``: labels in, the files of other programs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_ds2net.cli.console import (
+    complain,
+    describe_os_error,
+    errors_in_words,
+    progress,
+    say,
+)
+from napari_ds2net.cli.outputs import Job, check_outputs, make_folder, plan_jobs
+from napari_ds2net.cli.segment import existing_images
+from napari_ds2net.cli.segmenting import Segmenting, open_predictor, segment_jobs, with_pixel_size
+from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
+from napari_ds2net.errors import DS2NetError, ExportError, SettingsError
+from napari_ds2net.library import ModelLibrary
+
+if TYPE_CHECKING:
+    from napari_ds2net.core.export.subject import ExportSubject
+    from napari_ds2net.core.image import ImageData
+
+_USUAL = (Format.LABELS, Format.COCO, Format.MEASUREMENTS)
+
+
+class Numbers(StrEnum):
+    """What the numbers in label files stand for."""
+
+    AUTO = "auto"
+    OBJECTS = "objects"
+    CLASSES = "classes"
+
+
+@errors_in_words
+def export(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Labels or masks (TIFF, also stacks; PNG), or folders of them; with --model, "
+            "images that are segmented first.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the files; made if needed.")
+    ],
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help=f"What to write, separated by commas: {', '.join(Format)}. If not given: "
+            f"{', '.join(_USUAL)}.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="The image of the labels, or the folder of the images, found by their names; for "
+            "the overlay and the intensities."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Segment the inputs with this model first.")
+    ] = None,
+    numbers: Annotated[
+        Numbers,
+        typer.Option(
+            help="What the numbers in label files are; auto: objects, but classes where there is "
+            "only 1 (or 255)."
+        ),
+    ] = Numbers.AUTO,
+    maps: Annotated[
+        MapType, typer.Option(help="Maps as float32 TIFF, or as PNG of 16 bits.")
+    ] = MapType.TIFF,
+    polygons: Annotated[
+        bool, typer.Option("--polygons", help="COCO outlines as polygons instead of RLE.")
+    ] = False,
+    pixel_size_um: Annotated[
+        float | None,
+        typer.Option(
+            "--pixel-size", help="Edge of a pixel in µm. If not given, what the file says."
+        ),
+    ] = None,
+    keep_name: Annotated[
+        bool,
+        typer.Option("--keep-name", help="Write the image's file name into the run record."),
+    ] = False,
+    device: Annotated[str, typer.Option(help="Where to segment: auto, cpu, cuda, ...")] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over files that are there.")
+    ] = False,
+) -> None:
+    """Export labels for other programs: label TIFF, PNG, overlay, COCO JSON, measurements, maps.
+
+    Of each STEM_mask.*, STEM_labels.* or STEM.* it writes STEM_labels.tif, STEM_coco.json and so
+    on, and STEM_record.json, which says how they were made.
+    """
+    wanted = ExportOptions(
+        formats=parse_formats(formats, "--format") if formats else _USUAL,
+        map_type=maps,
+        polygons=polygons,
+        overwrite=overwrite,
+        keep_name=keep_name,
+    )
+    if model is not None:
+        failed, total = _segment_first(inputs, output, model, device, wanted, pixel_size_um)
+    else:
+        failed, total = _export_labels(inputs, output, images, numbers, wanted, pixel_size_um)
+    if failed:
+        complain(f"{failed} of {total} files could not be exported.")
+        raise typer.Exit(1)
+
+
+def _segment_first(
+    inputs: Sequence[Path],
+    output: Path,
+    model: str,
+    device: str,
+    wanted: ExportOptions,
+    pixel_size_um: float | None,
+) -> tuple[int, int]:
+    """Segment images and write what is wanted; return how many failed of how many."""
+    from napari_ds2net.core.options import InferenceOptions
+
+    ModelLibrary().find(model)
+    found, absent = existing_images(inputs, output)
+    jobs = plan_jobs(found, output, wanted)
+    check_outputs(jobs, overwrite=wanted.overwrite)
+    make_folder(output)
+    options = InferenceOptions()
+    with open_predictor(None, model, device, options) as predictor:
+        failed = segment_jobs(jobs, Segmenting(predictor, options, wanted, pixel_size_um))
+    return absent + failed, absent + len(jobs)
+
+
+def _export_labels(
+    inputs: Sequence[Path],
+    output: Path,
+    images: Path | None,
+    numbers: Numbers,
+    wanted: ExportOptions,
+    pixel_size_um: float | None,
+) -> tuple[int, int]:
+    """Write what is wanted of label files; return how many failed of how many."""
+    from napari_ds2net.core.export.label_files import stem_of_labels
+    from napari_ds2net.core.export.run import export as write
+
+    maps = [what for what in wanted.formats if what.is_map]
+    if maps:
+        raise SettingsError(
+            f"Labels have no {maps[0]} map; name images and a --model that segments them."
+        )
+    found, absent = existing_images(inputs, output)
+    jobs = plan_jobs(found, output, wanted, stem_of_labels)
+    check_outputs(jobs, overwrite=wanted.overwrite)
+    make_folder(output)
+    failed = 0
+    with progress() as display:
+        task = display.add_task("Exporting", total=len(jobs))
+        for number, job in enumerate(jobs):
+            display.update(task, description=job.image.name, completed=number)
+            try:
+                image = None if images is None else _image_of(job, images)
+                subject = _subject(job, image, numbers, pixel_size_um)
+                name = None if image is None else image.name
+                done = write(subject, wanted, output, source_name=name)
+            except DS2NetError as error:
+                failed += 1
+                complain(f"{job.image}: {error}", above=display)
+            except OSError as error:
+                failed += 1
+                complain(f"{job.image}: {describe_os_error(error)}", above=display)
+            else:
+                names = ", ".join(path.name for path in _some(done.files))
+                say(f"{job.image}: wrote {names}", above=display)
+    return absent + failed, absent + len(jobs)
+
+
+def _subject(
+    job: Job, image_file: Path | None, numbers: Numbers, pixel_size_um: float | None
+) -> ExportSubject:
+    """Read labels and their image."""
+    from napari_ds2net.core.export.label_files import read_labels
+    from napari_ds2net.core.export.subject import (
+        ExportSubject,
+        LabelMeaning,
+        meaning_of,
+        units_of,
+    )
+    from napari_ds2net.core.stack_files import read_stack
+
+    labels = read_labels(job.image)
+    image = None if image_file is None else read_stack(image_file)
+    sized: ImageData = labels if image is None or image.unit == "pixel" else image
+    sized = with_pixel_size(sized, pixel_size_um)
+    if len(sized.scale) != len(labels.axes):
+        raise ExportError(
+            f"The labels have the axes {labels.axes!r}, and the image {sized.axes!r}; choose the "
+            "image that they belong to."
+        )
+    highest = int(labels.array[:].max(initial=0))
+    guessed = meaning_of(highest) if numbers is Numbers.AUTO else LabelMeaning(numbers)
+    return ExportSubject(
+        name=job.stem,
+        labels=labels.array,
+        axes=labels.axes,
+        scale=sized.scale,
+        units=units_of(labels.axes, sized.unit),
+        image=image,
+        meaning=guessed,
+        suffix=".png" if image_file is None else image_file.suffix,
+    )
+
+
+def _image_of(job: Job, images: Path) -> Path:
+    """Return the image that labels belong to.
+
+    Raises
+    ------
+    ExportError
+        The folder has none of that name.
+    """
+    from napari_ds2net.core.export.label_files import stem_of_labels
+    from napari_ds2net.core.files import IMAGE_SUFFIXES
+
+    if not images.is_dir():
+        return images
+    stems = (stem_of_labels(job.image), job.image.stem)
+    for stem in dict.fromkeys(stems):
+        for suffix in IMAGE_SUFFIXES:
+            for path in (images / f"{stem}{suffix}", images / f"{stem}{suffix.upper()}"):
+                if path.is_file():
+                    return path
+    raise ExportError(
+        f"{images} has no image of these labels; expected {stems[0]}.png or the like."
+    )
+
+
+def _some(paths: Sequence[Path]) -> Iterator[Path]:
+    """Leave out all but the first of many numbered files, and the record."""
+    yield from paths[:-1][:10]

@@ -1,0 +1,255 @@
+"""``ds2net segment --replay``: what a run record says, done again, and compared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from napari_ds2net.cli.console import complain, note, say
+from napari_ds2net.cli.outputs import check_outputs, make_folder, plan_jobs
+from napari_ds2net.cli.segmenting import Segmenting, open_predictor, origin_of, predict, write
+from napari_ds2net.core.export.formats import RECORD, ExportOptions, Format, MapType
+from napari_ds2net.errors import DeviceError, DS2NetError, ExportError, ModelNotFoundError
+from napari_ds2net.library import ModelLibrary
+
+if TYPE_CHECKING:
+    from napari_ds2net.core.export.record import ModelRecord, RunRecord, SourceRecord
+    from napari_ds2net.core.image import ImageData
+
+_FOLDER = "replay"
+"""Below the record's folder, for the results, if the user names no other."""
+_COMPUTE = ("napari-ds2net", "torch", "torchvision", "timm", "numpy", "scikit-image")
+"""Versions that can change pixels."""
+
+
+def replay(
+    record_file: Path,
+    inputs: Sequence[Path],
+    output: Path | None,
+    model: str | None = None,
+    *,
+    device: str = "auto",
+    overwrite: bool = False,
+) -> None:
+    """Segment the image of a record once more, with its model and its settings.
+
+    Parameters
+    ----------
+    record_file
+        The ``STEM_record.json`` of an export.
+    inputs
+        The image; it may be left out where the record names it, or where it lies beside.
+    output
+        Folder for the results; ``replay`` beside the record if None.
+    model
+        The model's file, if the library has it not.
+    device
+        ``"auto"`` takes the record's.
+    overwrite
+        Whether results that are there are replaced.
+
+    Raises
+    ------
+    DS2NetError
+        The model or the image is not that of the record, or is not there.
+    typer.Exit
+        With 1 where the pixels are not those of the record.
+    """
+    from napari_ds2net.core.export.record import RunRecord
+
+    record = RunRecord.read(record_file)
+    settings, source = record.origin.settings, record.source
+    if record.origin.model is None or settings is None or source is None:
+        raise ExportError(
+            f"{record_file} does not say which model made the labels of which image, as for labels "
+            "that were drawn or came from a file; there is nothing to repeat."
+        )
+    if record.origin.part:
+        raise ExportError(
+            f"{record_file} is of an image of which only a part was segmented; segment that part "
+            "in the window again."
+        )
+    stem = record_file.stem.removesuffix(f"_{RECORD}")
+    path, image = _find_image(record_file, stem, source, inputs)
+    model_file = _find_model(record.origin.model, model)
+    output = record_file.parent / _FOLDER if output is None else output
+    wanted = _formats(record, overwrite)
+    (job,) = plan_jobs([path], output, wanted, lambda _: stem)
+    check_outputs([job], overwrite=overwrite)
+    make_folder(output)
+    _tell_versions(record)
+    chosen = _device(device, record.origin.device)
+    with open_predictor(None, str(model_file), chosen, settings) as predictor:
+        how = Segmenting(predictor, settings, wanted)
+        origin = origin_of(predictor, settings)
+        prediction = predict(image, predictor, lambda _: None)
+        made = write(job, image, prediction, how, origin)
+    _compare(record, made, path)
+
+
+def _compare(record: RunRecord, made: RunRecord, image: Path) -> None:
+    """Say whether the pixels are the same."""
+    if record.origin.edited:
+        note(
+            f"{image}: the recorded labels were edited by hand after they were computed; these are "
+            "the network's own."
+        )
+    elif record.labels_sha256 is None:
+        say(f"{image}: segmented again; the record holds no labels to compare with.")
+    elif made.labels_sha256 == record.labels_sha256:
+        say(f"{image}: the same pixels as recorded on {record.created}.")
+    else:
+        there, here = record.origin.device, made.origin.device
+        where = f" (computed on {there} there, on {here} here)" if there != here else ""
+        complain(
+            f"{image}: the labels are not those of the record, though model, image and settings "
+            f"are{where}; other versions of the libraries or another processor may round "
+            "otherwise."
+        )
+        raise typer.Exit(1)
+
+
+def _find_image(
+    record_file: Path, stem: str, source: SourceRecord, inputs: Sequence[Path]
+) -> tuple[Path, ImageData]:
+    """Return the image of a record, found and compared with it.
+
+    Raises
+    ------
+    ExportError
+        It is not there, or its pixels are others.
+    """
+    from napari_ds2net.core.export.record import hash_pixels
+    from napari_ds2net.core.stack_files import read_stack
+
+    if len(inputs) > 1:
+        raise ExportError(f"A record is of one image, and {len(inputs)} are named; name one.")
+    for path in inputs or _candidates(record_file, stem, source):
+        try:
+            image = read_stack(path)
+        except DS2NetError:
+            if inputs:
+                raise
+            continue
+        if hash_pixels(image) == source.sha256:
+            image = dataclasses.replace(image, scale=_scale(image, source), unit=source.unit)
+            return path, image
+        if inputs:
+            raise ExportError(
+                f"{path} is not the image of the record: {_difference(image, source)}"
+            )
+    named = f", {source.name}," if source.name else ""
+    raise ExportError(
+        f"The image{named} of {record_file} is not beside it or in this folder; name it: ds2net "
+        f"segment --replay {record_file} IMAGE"
+    )
+
+
+def _candidates(record_file: Path, stem: str, source: SourceRecord) -> Iterator[Path]:
+    """Go through the files that may be the image: by its name, or by the stem of the export."""
+    from napari_ds2net.core.files import IMAGE_SUFFIXES
+
+    folder = record_file.absolute().parent
+    for place in dict.fromkeys((folder, folder.parent, Path.cwd())):
+        names = [source.name] if source.name else [f"{stem}{end}" for end in IMAGE_SUFFIXES]
+        for name in names:
+            yield from (path for path in (place / name, *place.glob(f"*/{name}")) if path.is_file())
+
+
+def _scale(image: ImageData, source: SourceRecord) -> tuple[float, ...]:
+    return source.scale if len(source.scale) == len(image.scale) else image.scale
+
+
+def _difference(image: ImageData, source: SourceRecord) -> str:
+    """Say what is different about an image."""
+    shape = tuple(int(n) for n in image.array.shape)
+    dtype = str(image.frame(*(0 for _ in image.frames)).dtype)
+    if (shape, dtype) != (tuple(source.shape), source.dtype):
+        return (
+            f"it has shape {shape} and type {dtype}, expected {tuple(source.shape)} and "
+            f"{source.dtype}."
+        )
+    return "it has the same shape and type, but other pixels. Name the image that was exported."
+
+
+def _find_model(wanted: ModelRecord, named: str | None) -> Path:
+    """Return the file of the record's model: that of its name, or else one with its hash.
+
+    Raises
+    ------
+    ModelNotFoundError
+        There is none, or it has changed.
+    """
+    from napari_ds2net.library.files import sha256_of
+
+    library = ModelLibrary()
+    if named is not None:
+        path = library.find(named)
+        if sha256_of(path) != wanted.sha256:
+            raise ModelNotFoundError(
+                f"{named} is not the model of the record, {wanted.name!r} with the SHA-256 "
+                f"{wanted.sha256[:12]}…; name the file that was used."
+            )
+        return path
+    entries = sorted(library.list(), key=lambda entry: entry.name != wanted.name)
+    for entry in entries:
+        if sha256_of(entry.path) == wanted.sha256:
+            if entry.name != wanted.name:
+                note(f"The model {wanted.name!r} of the record is called {entry.name!r} here.")
+            return entry.path
+    digest = f"{wanted.sha256[:12]}…"
+    if any(entry.name == wanted.name for entry in entries):
+        raise ModelNotFoundError(
+            f"The model {wanted.name!r} here is not that of the record (SHA-256 {digest}); import "
+            "the one that was used ('ds2net models import FILE'), or name its file with --model."
+        )
+    raise ModelNotFoundError(
+        f"The library has no model {wanted.name!r} as the record names it, nor another with its "
+        f"SHA-256 {digest}; import it ('ds2net models import FILE'), or name its file with --model."
+    )
+
+
+def _formats(record: RunRecord, overwrite: bool) -> ExportOptions:
+    """Return what the record's export wrote; the mask where that was nothing."""
+    known = {each.format for each in record.files} & set(Format)
+    deep = any(Format(f).is_map for f in known) and any(
+        each.name.endswith(".png") for each in record.files if Format(each.format).is_map
+    )
+    return ExportOptions(
+        formats=tuple(what for what in Format if what in known) or (Format.MASK,),
+        map_type=MapType.PNG if deep else MapType.TIFF,
+        overwrite=overwrite,
+        keep_name=record.source is not None and record.source.name is not None,
+    )
+
+
+def _tell_versions(record: RunRecord) -> None:
+    """Say which libraries are others than then; they may round otherwise."""
+    from napari_ds2net.core.export.record import installed_versions
+
+    here = installed_versions()
+    others = [
+        f"{name} {record.versions[name]} there, {here.get(name, 'none')} here"
+        for name in _COMPUTE
+        if name in record.versions and record.versions[name] != here.get(name)
+    ]
+    if others:
+        note(f"Other versions: {'; '.join(others)}.")
+
+
+def _device(wanted: str, recorded: str) -> str:
+    """Return where to compute: where the user says, or as the record did if that is there."""
+    from napari_ds2net.core.device import choose_plan
+
+    if wanted != "auto" or not recorded:
+        return wanted
+    try:
+        choose_plan(recorded)
+    except DeviceError:
+        note(f"{recorded}, where the record was computed, is not here.")
+        return wanted
+    return recorded

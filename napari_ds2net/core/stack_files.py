@@ -1,0 +1,169 @@
+"""Reading a file with the meaning of its axes: stacks, and how large a pixel is."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import tifffile
+from numpy.typing import NDArray
+
+from napari_ds2net.core.files import read_image
+from napari_ds2net.core.image import ImageData
+from napari_ds2net.errors import ImageError
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_CM = 10_000.0
+"""Micrometres in a centimetre."""
+_UNKNOWN = "pixel"
+_LETTERS = {"T": "t", "Z": "z", "I": "t", "Q": "t"}
+"""tifffile's letters: time, depth, and pages of which nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """What a TIFF says of itself: axes without those of length 1, shape, step per axis, unit."""
+
+    axes: str
+    shape: tuple[int, ...]
+    steps: dict[str, float]
+    unit: str
+
+
+def read_stack(path: Path | str) -> ImageData:
+    """Read an image or a stack.
+
+    Parameters
+    ----------
+    path
+        Whatever `read_image` reads, and TIFF with up to two axes (time, depth) in front of Y and X.
+
+    Returns
+    -------
+    ImageData
+        Its scale and unit are those of OME, ImageJ or the resolution that the file gives;
+        ``"pixel"`` where it gives none.
+
+    Raises
+    ------
+    ImageError
+        As for `read_image`; or the file has channels that are no colours.
+    """
+    path = Path(path)
+    described = _describe(path)
+    if described is None:
+        return ImageData.from_array(read_image(path), name=path.stem)
+    front = "".join(axis for axis in described.axes if axis not in "YXS")
+    pixels = _read_pages(path, described) if front else read_image(path)
+    letters = _letters(front, path.name)
+    colour = "c" if pixels.ndim > len(letters) + 2 else ""
+    steps = [described.steps.get(axis, 1.0) for axis in (*letters, "y", "x")]
+    return ImageData(
+        array=pixels,
+        axes=f"{letters}yx{colour}",
+        scale=tuple(steps),
+        unit=described.unit,
+        name=path.stem,
+    )
+
+
+def _letters(front: str, name: str) -> str:
+    """Return our letters for tifffile's axes in front of Y, X and S."""
+    letters = "".join(_LETTERS.get(axis, "") for axis in front)
+    if len(letters) < len(front) or len(set(letters)) < len(letters):
+        raise ImageError(
+            f"{name} has the axes {front}YX; expected a time and a Z axis at most in front of Y "
+            "and X. Save one channel or a part of it."
+        )
+    return letters
+
+
+def _describe(path: Path) -> _Description | None:
+    """Look at a TIFF without reading its pixels; None for anything else and for damaged ones."""
+    try:
+        with path.open("rb") as file:
+            if file.read(4) not in _TIFF:
+                return None
+        with tifffile.TiffFile(path) as tiff:
+            series = tiff.series[0]
+            kept = [at for at, axis in enumerate(series.axes) if _is_kept(axis, series.shape[at])]
+            steps, unit = _steps(tiff)
+            return _Description(
+                "".join(series.axes[at] for at in kept),
+                tuple(int(series.shape[at]) for at in kept),
+                steps,
+                unit,
+            )
+    except Exception:  # noqa: BLE001  a damaged file; `read_image` says so in words
+        return None
+
+
+def _is_kept(axis: str, length: int) -> bool:
+    return axis in "YX" or length > 1
+
+
+def _read_pages(path: Path, described: _Description) -> NDArray[Any]:
+    """Read all pages of a stack, colours last."""
+    with tifffile.TiffFile(path) as tiff:
+        series = tiff.series[0]
+        free = psutil.virtual_memory().available
+        if series.nbytes > free / 2:
+            raise ImageError(
+                f"{path.name} is {series.nbytes / 2**30:.1f} GiB when opened, and "
+                f"{free / 2**30:.1f} GiB are free; save a part of it."
+            )
+        try:
+            pixels = np.asarray(series.asarray()).reshape(described.shape)
+        except Exception as error:  # what a damaged file makes a decoder raise has no common class
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ImageError(
+                f"{path.name} is a TIFF that cannot be read ({reason}); it may be damaged."
+            ) from error
+    if "S" in described.axes:
+        pixels = np.moveaxis(pixels, described.axes.index("S"), -1)
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def _steps(tiff: tifffile.TiffFile) -> tuple[dict[str, float], str]:
+    """Return the step along every axis that is known, and the unit of lengths."""
+    if tiff.ome_metadata:
+        return _ome_steps(tiff.ome_metadata)
+    about: dict[str, Any] = tiff.imagej_metadata or {}
+    tags = tiff.pages[0].tags  # type: ignore[union-attr]
+    rates: list[float] = []
+    for name in ("YResolution", "XResolution"):
+        tag = tags.get(name)
+        if tag is None or min(tag.value) <= 0:
+            return {}, _UNKNOWN
+        rates.append(tag.value[0] / tag.value[1])
+    y, x = (1 / rate for rate in rates)
+    if about:
+        unit = str(about.get("unit", _UNKNOWN)).replace("\\u00B5", "µ")
+        return {"y": y, "x": x, "z": float(about.get("spacing", 1.0))}, unit
+    kind = tags.get("ResolutionUnit")
+    unit_um = {3: _CM}.get(0 if kind is None else int(kind.value))
+    if unit_um is None:  # inches are those of a printer or a screen, seldom of the object
+        return {}, _UNKNOWN
+    return {"y": y * unit_um, "x": x * unit_um}, "µm"
+
+
+def _ome_steps(text: str) -> tuple[dict[str, float], str]:
+    """Return what OME-XML says of the first image."""
+    pixels = next(
+        (each for each in ElementTree.fromstring(text).iter() if each.tag.endswith("}Pixels")), None
+    )
+    if pixels is None or "PhysicalSizeX" not in pixels.attrib:
+        return {}, _UNKNOWN
+    unit = pixels.get("PhysicalSizeXUnit", "µm")
+    steps = {
+        axis.lower(): float(pixels.attrib[f"PhysicalSize{axis}"])
+        for axis in "XYZ"
+        if pixels.get(f"PhysicalSize{axis}Unit", "µm") == unit
+        and f"PhysicalSize{axis}" in pixels.attrib
+    }
+    steps.setdefault("y", steps["x"])
+    return steps, unit
