@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from numpy.typing import NDArray
-
 from napari_ds2net.errors import DS2NetError, EngineError
 from napari_ds2net.library import ModelLibrary
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_ds2net.api import LoadedModel
     from napari_ds2net.core.events import Event
     from napari_ds2net.core.options import InferenceOptions

@@ -27,7 +27,7 @@ from napari_ds2net.gui.mask_follower import MaskFollower
 from napari_ds2net.gui.model_choice import ModelChoice
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.segment import SegmentPanel
-from napari_ds2net.gui.results import Frame
+from napari_ds2net.gui.results import Frame, MadeWith
 from napari_ds2net.gui.review_queue import ReviewQueue
 from napari_ds2net.gui.reviewer import Reviewer
 from napari_ds2net.gui.summary import summarise, time_words
@@ -256,6 +256,8 @@ class SegmentController(QObject):
             _messages.tell(f"Your edited mask is kept as {kept!r}; the new one is a new layer.")
         results.write(frame, event.prediction, event.prediction.mask, active.region)
         active.finished.append(frame)
+        device, whole = event.prediction.device, active.region is None
+        results.made[frame] = MadeWith(results.model, active.options, device, whole)
         post = active.options.postprocessing(self.model.card)
         self.follower.note(results, frame, post)
         if active.region is not None:

@@ -53,6 +53,7 @@ class MaskFollower(QObject):
     def note(self, results: ResultLayers, frame: Frame, options: PostprocessOptions) -> None:
         """Remember with which options a frame's mask was made."""
         self._options[id(results), frame] = options
+        results.mask_options[frame] = options
 
     def options_of(self, results: ResultLayers, frame: Frame) -> PostprocessOptions | None:
         """Return the options with which the mask of a frame was made."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
 
 MAPS = ("probability", "detail mask", "semantic mask", "uncertainty")
@@ -39,6 +40,16 @@ def make_array(shape: Sequence[int], dtype: Any) -> NDArray[Any]:
         return np.zeros(shape, dtype)
     file = tempfile.TemporaryFile(prefix="napari-ds2net-")  # noqa: SIM115  lives as the array
     return np.memmap(file, dtype=dtype, mode="w+", shape=tuple(shape))
+
+
+@dataclass(frozen=True, slots=True)
+class MadeWith:
+    """How a frame was segmented: the model, the choices, where, and whether it was all of it."""
+
+    model: str
+    options: InferenceOptions
+    device: str
+    whole: bool
 
 
 @dataclass(slots=True)

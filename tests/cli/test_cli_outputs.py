@@ -4,16 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from napari_ds2net.cli.outputs import (
-    Save,
-    check_outputs,
-    find_images,
-    make_folder,
-    parse_save,
-    plan_jobs,
-)
+from napari_ds2net.cli.outputs import check_outputs, find_images, make_folder, plan_jobs
+from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
 from napari_ds2net.errors import ImageError, SettingsError
 
+MASK = ExportOptions(formats=(Format.MASK,))
 SUFFIXES = (".png", ".jpg", ".tif")
 
 
@@ -25,27 +20,41 @@ def touch(*paths: Path) -> list[Path]:
 
 
 def names(images: list[Path], output: Path) -> list[str]:
-    return [job.files[Save.MASK].name for job in plan_jobs(images, output, [Save.MASK])]
+    return [job.files[Format.MASK].name for job in plan_jobs(images, output, MASK)]
 
 
 def test_save_is_read_in_any_order_and_once() -> None:
-    assert parse_save(["detail, mask", "mask"]) == (Save.MASK, Save.DETAIL)
+    found = parse_formats(["detail, mask", "mask"], "--save")
+    assert found == (Format.MASK, Format.DETAIL)
     with pytest.raises(SettingsError, match="--save has 'masks'; expected"):
-        parse_save(["masks"])
+        parse_formats(["masks"], "--save")
     with pytest.raises(SettingsError, match="--save has ''"):
-        parse_save(["mask,"])
+        parse_formats(["mask,"], "--save")
 
 
 def test_file_names_are_the_promised_ones(tmp_path: Path) -> None:
-    (job,) = plan_jobs([Path("in/frame.1.png")], tmp_path, list(Save))
+    every = ExportOptions(formats=tuple(Format))
+    (job,) = plan_jobs([Path("in/frame.1.png")], tmp_path, every)
     assert {path.name for path in job.files.values()} == {
         "frame.1_mask.png",
         "frame.1_labels.tif",
+        "frame.1_indexed.png",
+        "frame.1_overlay.png",
+        "frame.1_coco.json",
+        "frame.1_measurements.csv",
+        "frame.1_record.json",
         "frame.1_probability.tif",
         "frame.1_detail.tif",
         "frame.1_semantic.tif",
         "frame.1_uncertainty.tif",
     }
+
+
+def test_maps_as_png_are_called_so(tmp_path: Path) -> None:
+    deep = ExportOptions(formats=(Format.DETAIL, Format.LABELS), map_type=MapType.PNG)
+    (job,) = plan_jobs([Path("a.jpg")], tmp_path, deep)
+    assert job.files[Format.DETAIL].name == "a_detail.png"
+    assert job.files[Format.LABELS].name == "a_labels.tif"
 
 
 def test_a_folder_gives_its_images_only(tmp_path: Path) -> None:
@@ -62,7 +71,7 @@ def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
 
 
 def test_results_beside_the_images_are_not_images(tmp_path: Path) -> None:
-    touch(*(tmp_path / name for name in ("a.png", "a_mask.png", "a_detail.tif", "b_mask.png")))
+    touch(*(tmp_path / name for name in ("a.png", "a_mask.png", "a_detail.png", "b_mask.png")))
     found = find_images([tmp_path], SUFFIXES, tmp_path)
     assert [path.name for path in found] == ["a.png", "b_mask.png"]
     assert len(find_images([tmp_path], SUFFIXES, tmp_path / "out")) == 4
@@ -80,7 +89,7 @@ def test_images_of_one_name_get_different_files(tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten_silently(tmp_path: Path) -> None:
     (image,) = touch(tmp_path / "a.png")
-    jobs = plan_jobs([image], tmp_path, [Save.MASK, Save.DETAIL])
+    jobs = plan_jobs([image], tmp_path, ExportOptions(formats=(Format.MASK, Format.DETAIL)))
     check_outputs(jobs, overwrite=False)
     touch(tmp_path / "a_detail.tif")
     with pytest.raises(SettingsError, match=r"a_detail\.tif would be overwritten; .*--overwrite"):
@@ -90,16 +99,16 @@ def test_nothing_is_overwritten_silently(tmp_path: Path) -> None:
 
 def test_an_image_of_the_run_is_never_overwritten(tmp_path: Path) -> None:
     images = touch(tmp_path / "a.png", tmp_path / "a_mask.png")
-    jobs = plan_jobs(images, tmp_path, [Save.MASK])
+    jobs = plan_jobs(images, tmp_path, MASK)
     with pytest.raises(SettingsError, match="but this run reads it"):
         check_outputs(jobs, overwrite=True)
 
 
 def test_many_files_are_counted(tmp_path: Path) -> None:
     images = [tmp_path / f"{number}.png" for number in range(9)]
-    jobs = plan_jobs(images, tmp_path, [Save.MASK])
+    jobs = plan_jobs(images, tmp_path, MASK)
     touch(*(path for job in jobs for path in job.files.values()))
-    with pytest.raises(SettingsError, match="and 6 more would be overwritten"):
+    with pytest.raises(SettingsError, match="and 15 more would be overwritten"):
         check_outputs(jobs, overwrite=False)
 
 

@@ -36,6 +36,10 @@ def pixels(path: Path) -> NDArray[np.uint8]:
         return np.asarray(file)
 
 
+def written(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
     return tmp_path / "out"
@@ -47,7 +51,7 @@ def test_a_mask_and_a_line_for_every_image(
     result = run("segment", image, "--model", tiny_file, "--output", output)
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
-    assert [path.name for path in output.iterdir()] == ["frame_mask.png"]
+    assert written(output) == ["frame_mask.png", "frame_record.json"]
     mask = pixels(output / "frame_mask.png")
     assert mask.shape == (40, 50)
     assert set(np.unique(mask)) <= {0, 255}
@@ -70,11 +74,11 @@ def test_the_maps_are_those_of_the_python_call(
         "semantic": prediction.semantic_mask,
         "uncertainty": prediction.uncertainty,
     }
-    assert len(list(output.iterdir())) == 5
+    assert len(written(output)) == 6
     for name, values in expected.items():
-        written = tifffile.imread(output / f"frame_{name}.tif")
-        assert written.dtype == np.float32
-        np.testing.assert_array_equal(written, values)
+        found = tifffile.imread(output / f"frame_{name}.tif")
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, values)
 
 
 def test_a_model_that_splits_writes_labels_too(run: Run, image: Path, tmp_path: Path) -> None:
@@ -91,7 +95,7 @@ def test_a_model_that_splits_writes_labels_too(run: Run, image: Path, tmp_path: 
     np.testing.assert_array_equal(labels > 0, mask == 255)
     kept = tmp_path / "kept"
     assert run("segment", image, "-m", model, "-o", kept, "--keep-touching").exit_code == 0
-    assert [path.name for path in kept.iterdir()] == ["frame_mask.png"]
+    assert written(kept) == ["frame_mask.png", "frame_record.json"]
 
 
 def test_one_bad_file_does_not_stop_the_rest(
@@ -115,8 +119,8 @@ def test_a_folder_and_equal_names(run: Run, tiny_file: Path, image: Path, output
     (image.parent / "notes.txt").write_text("not an image")
     result = run("segment", image.parent, "-m", tiny_file, "-o", output)
     assert result.exit_code == 0, result.output
-    names = sorted(path.name for path in output.iterdir())
-    assert names == ["frame_jpg_mask.png", "frame_png_mask.png"]
+    masks = [name for name in written(output) if name.endswith(".png")]
+    assert masks == ["frame_jpg_mask.png", "frame_png_mask.png"]
 
 
 def test_results_are_not_overwritten_silently(
@@ -140,7 +144,7 @@ def test_results_into_the_folder_of_the_images_twice(
     assert run(*command).exit_code == 0
     result = run(*command, "--overwrite")
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in image.parent.iterdir()) == ["frame.png", "frame_mask.png"]
+    assert written(image.parent) == ["frame.png", "frame_mask.png", "frame_record.json"]
 
 
 @pytest.mark.parametrize(
@@ -204,13 +208,14 @@ def test_a_file_as_the_output_folder_is_said(
 def test_a_full_disk_is_told_in_words(
     run: Run, tiny_file: Path, image: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, mask: object) -> None:
-        raise OSError(28, "No space left on device", str(path))
+    def full(file: object, labels: object) -> None:
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_ds2net.core.export.write_mask_png", full)
+    monkeypatch.setattr("napari_ds2net.core.export.run.save_mask_png", full)
     result = run("segment", image, "-m", tiny_file, "-o", output)
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr
+    assert written(output) == []
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback(
@@ -219,7 +224,7 @@ def test_ctrl_c_ends_with_130_and_no_traceback(
     def press_ctrl_c(path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_ds2net.core.files.read_image", press_ctrl_c)
+    monkeypatch.setattr("napari_ds2net.core.stack_files.read_stack", press_ctrl_c)
     result = run("segment", image, "-m", tiny_file, "-o", output)
     assert result.exit_code == 130
     assert "Stopped" in result.stderr

@@ -8,6 +8,7 @@ import napari
 import pytest
 
 from napari_ds2net.gui import _messages, session
+from napari_ds2net.gui.export_widget import ExportWidget
 from napari_ds2net.gui.fine_tune_widget import FineTuneWidget
 from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.stand_in import ThreadEngine
@@ -72,3 +73,13 @@ def tuner(viewer: napari.Viewer, engine: ThreadEngine, told: list[str]) -> Itera
     widget.controller.close()
     viewer.window.remove_dock_widget(dock)
     session.forget_sessions()
+
+
+@pytest.fixture
+def exporter(panel: SegmentWidget, viewer: napari.Viewer) -> Iterator[ExportWidget]:
+    """The panel "Export labels", beside the one that segments."""
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-ds2net", "Export labels")
+    assert isinstance(widget, ExportWidget)
+    yield widget
+    widget.controller.close()
+    viewer.window.remove_dock_widget(dock)

@@ -25,13 +25,13 @@ def disc(height: int = 60, width: int = 80, radius: float = 15) -> NDArray[np.ui
     return image.astype(np.uint8)
 
 
-def part(panel: SegmentWidget, name: str) -> QWidget:
+def part(panel: QWidget, name: str) -> QWidget:
     found = panel.findChild(QWidget, name)
     assert found is not None, name
     return found
 
 
-def click(qtbot: QtBot, panel: SegmentWidget, name: str) -> None:
+def click(qtbot: QtBot, panel: QWidget, name: str) -> None:
     qtbot.mouseClick(part(panel, name), Qt.MouseButton.LeftButton)
 
 

@@ -190,7 +190,9 @@ def _exists(path: Path) -> str:
 def _sentence(path: Path, error: OSError) -> str:
     """Say what went wrong, and what to do."""
     said = f"{path} cannot be written: {error.strerror or error}."
-    if error.errno in _FULL:
+    if error.errno is None:  # numpy, when a disk takes a part of an array only
+        said = f"{path} cannot be written whole, so its disk is probably full."
+    if error.errno is None or error.errno in _FULL:
         return f"{said} Nothing was changed; free some space, or choose another disk."
     if error.errno in _READ_ONLY:
         return f"{said} Choose a folder that you may write to."

@@ -49,11 +49,13 @@ def draw_overlay(image: NDArray[Any], labels: NDArray[Any], look: Look) -> NDArr
 
 def brightness(image: NDArray[Any], look: Look) -> NDArray[np.uint8]:
     """Return an image as a screen shows it: uint8, shape (Y, X, 3)."""
-    if image.ndim == 3:
+    if image.ndim == 3 and look.limits is None:
         return _colour(image[..., :3])
     values = np.nan_to_num(np.asarray(image, np.float32))
     low, high = _limits(image) if look.limits is None else look.limits
     values = np.clip((values - low) / ((high - low) or 1), 0, 1) ** look.gamma
+    if image.ndim == 3:
+        return np.asarray(np.rint(values[..., :3] * 255), np.uint8)
     if look.colormap is None:
         grey = np.rint(values * 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=-1)

@@ -103,24 +103,41 @@ def export_steps(
         `cancelled` said so.
     """
     planned = plan_files(subject, options, folder)
-    _check(subject, options, planned)
-    export = _Export(subject, options, cancelled)
-    total = sum(subject.frame_count if each.frame is None else 1 for each in planned)
-    with FileSet(overwrite=options.overwrite) as files:
-        written: list[FileRecord] = []
-        done = 0
-        for each in planned:
-            yield ExportProgress(done, total, each.path.name)
-            digest = export.write(files, each)
-            written.append(FileRecord(name=each.path.name, format=each.what, sha256=digest))
-            done += subject.frame_count if each.frame is None else 1
-        record = export.record(origin or Origin(), source_name, tuple(written))
-        path = record_path(subject.name, folder)
-        files.write(path, lambda file: file.write(record.to_json().encode()))
-        export.stop_if_cancelled()
-        files.commit()
-    yield ExportProgress(total, total, "")
-    return ExportDone((*(each.path for each in planned), path))
+    record = record_path(subject.name, folder)
+    job = _Export(subject, options, cancelled)
+    return (yield from job.steps(planned, record, origin or Origin(), source_name))
+
+
+def export_file(
+    subject: ExportSubject, options: ExportOptions, path: Path, origin: Origin | None = None
+) -> ExportDone:
+    """Write one format under a name that somebody chose, and the record beside it.
+
+    Parameters
+    ----------
+    subject, options, origin
+        As for `export_steps`; with one format. `subject.name` is the stem of `path`.
+    path
+        The file; a stack of pictures gets numbered ones of this name.
+
+    Raises
+    ------
+    ExportError
+        As for `export_steps`.
+    """
+    planned = [
+        PlannedFile(each.what, path.with_name(_renamed(subject, each, path)), each.frame)
+        for each in plan_files(subject, options, path.parent)
+    ]
+    record = record_path(path.stem, path.parent)
+    steps = _Export(subject, options, lambda: False).steps(
+        planned, record, origin or Origin(), None
+    )
+    return _last(steps)
+
+
+def _renamed(subject: ExportSubject, planned: PlannedFile, path: Path) -> str:
+    return f"{subject.frame_name(planned.frame or ())}{path.suffix}"
 
 
 def export(
@@ -133,6 +150,11 @@ def export(
 ) -> ExportDone:
     """Do `export_steps` without following it."""
     steps = export_steps(subject, options, folder, origin, source_name=source_name)
+    return _last(steps)
+
+
+def _last(steps: Generator[ExportProgress, None, ExportDone]) -> ExportDone:
+    """Run through the steps, and return what they return."""
     while True:
         try:
             next(steps)
@@ -176,8 +198,29 @@ class _Export:
         self._options = options
         self._cancelled = cancelled
         self._versions = installed_versions()
-        wants_highest = {Format.LABELS, Format.INDEXED} & set(options.formats)
-        self._highest = subject.highest_label() if wants_highest else 0
+        self._highest = 0
+
+    def steps(
+        self, planned: list[PlannedFile], record: Path, origin: Origin, source_name: str | None
+    ) -> Generator[ExportProgress, None, ExportDone]:
+        """Write the files and the record, all of them or none."""
+        subject, options = self._subject, self._options
+        _check(subject, options, planned)
+        if {Format.LABELS, Format.INDEXED} & set(options.formats):
+            self._highest = subject.highest_label()
+        steps = [subject.frame_count if each.frame is None else 1 for each in planned]
+        with FileSet(overwrite=options.overwrite) as files:
+            written: list[FileRecord] = []
+            for at, each in enumerate(planned):
+                yield ExportProgress(sum(steps[:at]), sum(steps), each.path.name)
+                digest = self.write(files, each)
+                written.append(FileRecord(name=each.path.name, format=each.what, sha256=digest))
+            text = self.record(origin, source_name, tuple(written)).to_json()
+            files.write(record, lambda file: file.write(text.encode()))
+            self.stop_if_cancelled()
+            files.commit()
+        yield ExportProgress(sum(steps), sum(steps), "")
+        return ExportDone((*(each.path for each in planned), record))
 
     def stop_if_cancelled(self) -> None:
         """Leave the export if it is not wanted any more."""

@@ -11,9 +11,10 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import CyclicLabelColormap, label_colormap
 from numpy.typing import NDArray
 
+from napari_ds2net.core.postprocess import PostprocessOptions
 from napari_ds2net.core.prediction import Prediction
 from napari_ds2net.gui._layers.source import RESULT_OF, ImageSource, Region
-from napari_ds2net.gui.results import MAPS, Frame, Results, fingerprint, make_array, paste
+from napari_ds2net.gui.results import MAPS, Frame, MadeWith, Results, fingerprint, make_array, paste
 
 MASK = "mask"
 _COLORMAPS = {
@@ -55,6 +56,8 @@ class ResultLayers:
         self._versions = 1
         self.painted: set[Frame] = set()
         self.accepted: set[Frame] = set()
+        self.made: dict[Frame, MadeWith] = {}
+        self.mask_options: dict[Frame, PostprocessOptions] = {}
 
     # ------------------------------------------------------------------ layers
 
