@@ -89,11 +89,20 @@ class Driver:
             There is no worker, and no hope of one.
         """
         async with self._open_cluster as cluster:
-            while True:
-                connection = await self._connected(cluster)
-                run = await self._wait_for_run(connection)
-                if run is not None:
-                    await self._perform(run, cluster)
+            try:
+                while True:
+                    connection = await self._connected(cluster)
+                    run = await self._wait_for_run(connection)
+                    if run is not None:
+                        await self._perform(run, cluster)
+            finally:
+                await self._stop_connecting()
+
+    async def _stop_connecting(self) -> None:
+        """Give up a connection under way: how it fails once the cluster is closed is no news."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
 
     async def _connected(self, cluster: Cluster) -> Connection:
         """Return the connection, a new one where there is none or the worker was lost."""

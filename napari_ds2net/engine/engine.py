@@ -225,12 +225,18 @@ class Engine:
         except DS2NetError as error:
             return error
         except Exception as error:  # the border: nobody else would hear of it
-            logger.exception("The engine failed")
+            if not self._is_ending:
+                logger.exception("The engine failed")
             return EngineError(
                 f"The engine that runs the networks failed ({type(error).__name__}: {error}). "
                 "Restart the viewer; if it happens again, please report it."
             )
         return None
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether nobody wants to hear of failures: closed, or Python itself is at its end."""
+        return self._closing or not threading.main_thread().is_alive()
 
     async def _serve(self) -> None:
         self._set_state(EngineState.STARTING, "")

@@ -90,11 +90,16 @@ class PrivateCluster:
         worker.ended.add_done_callback(lambda ended: _set_lost(lost, ended.result()))
         arriving = asyncio.ensure_future(self._host_on(worker))
         either: list[Arriving | asyncio.Future[WorkerLost]] = [arriving, lost]
-        await asyncio.wait(either, timeout=_START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
-        if arriving.done() and not lost.done():
-            future, host = arriving.result()
-            return Connection(self._client, future, host, lost, worker.log)
-        arriving.cancel()
+        try:
+            await asyncio.wait(
+                either, timeout=_START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            if arriving.done() and not lost.done():
+                future, host = arriving.result()
+                return Connection(self._client, future, host, lost, worker.log)
+        finally:
+            arriving.cancel()
+            await asyncio.gather(arriving, return_exceptions=True)
         worker.kill()
         reason = (
             f"{lost.result()} while it started"

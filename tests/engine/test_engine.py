@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Generator
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from napari_ds2net.engine import Engine, EngineState
+from napari_ds2net.engine.connection import Connection
+from napari_ds2net.engine.private import PrivateCluster
 from napari_ds2net.errors import EngineError, ImageError
 from tests.engine import sample_jobs
 from tests.engine.conftest import TIMEOUT_S, MakeEngine, Recorder, Start
@@ -185,3 +188,22 @@ def test_closing_cancels_what_runs_and_what_waits(make_engine: MakeEngine, tmp_p
 
 def test_an_engine_that_was_never_started_closes_at_once(make_engine: MakeEngine) -> None:
     make_engine().close()
+
+
+def test_closing_while_the_worker_starts_is_silent(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    connecting = threading.Event()
+    connect = PrivateCluster.connect
+
+    async def tell_and_connect(self: PrivateCluster) -> Connection:
+        connecting.set()
+        return await connect(self)
+
+    monkeypatch.setattr(PrivateCluster, "connect", tell_and_connect)
+    engine = make_engine()
+    engine.start()
+    assert connecting.wait(TIMEOUT_S)
+    engine.close()
+    gc.collect()  # asyncio complains of an error that nobody took when it is thrown away
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
