@@ -83,7 +83,7 @@ class SegmentController(QObject):
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
         self.follower = MaskFollower(layers, bridge, self._on_mask_made, self)
         self.reviewer = Reviewer(panel, layers, self.image.results, self)
-        self.queue = ReviewQueue(layers)
+        self.queue = ReviewQueue(layers, corrections.root_of)
         self.acceptance = Acceptance(
             panel, layers, corrections, self.image.results, self._on_accepted, models.library.find
         )
@@ -319,7 +319,7 @@ class SegmentController(QObject):
         self.folder.rank_again()
 
     def _on_accepted(self, results: ResultLayers, frame: Frame) -> None:
-        """Go on to the next frame; segment it if that was not done yet."""
+        """Go on to the next frame; segment it if that was not done yet with this network."""
         if self.folder.is_active and len(results.source.result_shape) == 2:
             self.folder.go_on(results)
             return
@@ -330,7 +330,8 @@ class SegmentController(QObject):
             return
         self.layers.select_image(place.source, place.frame)
         self.panel.set_status(f"{said} {self.queue.remaining()} to go.")
-        if not place.is_segmented:
+        is_old = not self.panel.all_frames and self.queue.is_outdated(place, self.panel.model)
+        if is_old or not place.is_segmented:
             self.run()
 
     # ---------------------------------------------------------------- the mask

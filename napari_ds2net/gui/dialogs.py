@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 from pathlib import Path
 
@@ -109,14 +110,12 @@ class EngineDialog(QDialog):
         SettingsError
             The address is none, or TLS files are missing.
         """
-        return EngineSettings(
+        return dataclasses.replace(
+            self._before,
             scheduler_address=_text(self.address),
             tls_ca_file=_text(self.ca_file),
             tls_cert_file=_text(self.cert_file),
             tls_key_file=_text(self.key_file),
-            memory_limit_gb=self._before.memory_limit_gb,
-            threads=self._before.threads,
-            nice=self._before.nice,
         )
 
     def _with_chooser(self, line: QLineEdit) -> QWidget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +37,15 @@ class ReviewQueue:
     ----------
     layers
         The open images and their results.
+    root_of
+        Gives a model's oldest ancestor.
     """
 
-    def __init__(self, layers: LayerAdapter) -> None:
+    def __init__(self, layers: LayerAdapter, root_of: Callable[[str], str]) -> None:
         self._layers = layers
+        self._root_of = root_of
         self._scores: dict[tuple[int, Frame], float] = {}
+        self._models: dict[tuple[int, Frame], str] = {}
         self._pictures: dict[tuple[int, Frame], NDArray[np.uint8]] = {}
 
     def results_changed(self, results: ResultLayers, frame: Frame) -> None:
@@ -48,6 +53,7 @@ class ReviewQueue:
         key = (id(results), frame)
         probability = results.results.probability(frame)
         self._scores[key] = error_score(probability)
+        self._models[key] = results.model
         self._pictures[key] = _picture(results, frame)
 
     def next_place(self, current: ImageSource, frame: Frame) -> Place | None:
@@ -56,6 +62,14 @@ class ReviewQueue:
         if segmented:
             return segmented[0]
         return waiting[0] if waiting else None
+
+    def is_outdated(self, place: Place, model: str) -> bool:
+        """Tell whether another version of a model made the mask, and nobody edited it."""
+        results = self._layers.existing_results(place.source.layer)
+        if results is None or results.is_edited(place.frame):
+            return False
+        before = self._models.get((id(results), place.frame), model)
+        return before != model and self._root_of(before) == self._root_of(model)
 
     def remaining(self) -> int:
         """Return how many frames are not accepted."""

@@ -43,6 +43,31 @@ def test_the_network_becomes_the_users_own_twice_over(
     assert len(Workspace.open(default_folder("polyp")).corrections()) == IMAGES - 1
 
 
+def test_the_next_image_is_segmented_anew_with_what_became_better(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tuner: FineTuneWidget, engine: ThreadEngine
+) -> None:
+    engine.replaced["finetune_model"] = tuning.learning(gain=0.05)
+    tuning.accept(3)
+    tuner.controller.corrections.changed.emit()
+    for number in range(3):
+        viewer.add_image(disc(radius=8 + number), name=f"frame {number}")
+        viewer.layers.selection.active = viewer.layers[f"frame {number}"]
+        segment(qtbot, panel)
+    layer(viewer, "frame 1 mask").paint((3, 3), 1)  # somebody's work
+    tuning.fine_tune(qtbot, tuner)
+
+    def models() -> list[str]:
+        return [given[2] for name, given in engine.submitted if name == "segment_frames"]
+
+    assert models() == ["polyp"] * 3
+    for _ in range(2):
+        click(qtbot, panel, "accept_button")
+        settle(qtbot, lambda: "Saving" not in panel.status_label.text())
+        settle(qtbot, lambda: not panel.controller.is_running)
+    assert models() == ["polyp"] * 3 + ["polyp-2"]  # frame 0; frame 1 stays as it was edited
+    assert np.asarray(layer(viewer, "frame 1 mask").data)[3, 3] == 1
+
+
 def correct_and_accept(qtbot: QtBot, viewer: Any, panel: SegmentWidget) -> None:
     """Paint a stroke on the mask in view, accept it, and wait for the next image."""
     image: Any = panel.image
