@@ -62,3 +62,27 @@ def test_images_that_disagree_are_not_sure() -> None:
     assert np.isfinite(found.dice.difference.low)
     assert not found.dice.is_sure
     assert "Over 6 tested images the difference may be chance." in found.worth
+
+
+def with_empty(gain: float, of_empty: float) -> Compared:
+    """Four images with an object, of which the new network finds so much more, and four without."""
+    pairs = [ImagePair(str(at), at, (0.6,) * 3, (0.6 + gain,) * 3) for at in range(4)]
+    pairs += [
+        ImagePair(str(at), at, (0.0,) * 3, (of_empty,) * 3, has_object=False) for at in range(4, 8)
+    ]
+    return compare(pairs, folds=4, advice=ADVICE)
+
+
+def test_a_network_that_finds_less_is_not_better_for_seeing_nothing_where_nothing_is() -> None:
+    is_better, verdict = judge(with_empty(-0.3, 1.0))
+    assert not is_better
+    assert "finds less: Dice is 0.300 lower on the 4 images with something in them" in verdict
+    assert judge(with_empty(-0.01, 1.0))[0]
+    assert judge(with_empty(0.1, 0.0))[0]
+
+
+def test_empty_images_alone_say_nothing() -> None:
+    pairs = [ImagePair(str(at), at, (0.0,) * 3, (1.0,) * 3, has_object=False) for at in range(6)]
+    is_better, verdict = judge(compare(pairs, folds=4, advice=ADVICE))
+    assert not is_better
+    assert "All 6 images that could be tested on are empty" in verdict

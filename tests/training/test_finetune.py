@@ -182,6 +182,17 @@ def test_stopping_keeps_the_best_so_far(
     assert tested.isdisjoint(learned) if after == 1 else len(tested) == 2
 
 
+def test_empty_corrections_alone_are_refused_in_words(
+    library: ModelLibrary, tmp_path: Path
+) -> None:
+    data = draw_corrections(tmp_path / "empty")
+    for path in (data / "masks").iterdir():
+        Image.fromarray(np.zeros((64, 64), np.uint8)).save(path)
+    with pytest.raises(DatasetError, match="All 4 corrections are empty"):
+        run(library, data)
+    assert "new" not in library.names()
+
+
 def test_what_a_network_has_learned_from_is_not_tested_on(
     library: ModelLibrary, tmp_path: Path
 ) -> None:

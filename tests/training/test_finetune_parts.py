@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import Candidate, candidates, choose, dice_of
 from ds2net_training.finetuning.clock import Clock
-from ds2net_training.finetuning.division import Part, divide_folder, group_pictures, make_folds
+from ds2net_training.finetuning.division import (
+    Division,
+    Part,
+    balanced,
+    divide_folder,
+    group_pictures,
+    learning_parts,
+    make_folds,
+)
 from ds2net_training.finetuning.events import StepDone, SteppedDown, Validated
 from ds2net_training.finetuning.learner import LOSS, Learner, Teacher
 from ds2net_training.finetuning.rounds import Rounds
@@ -245,6 +253,25 @@ def test_folds_never_divide_a_group_and_cover_everything_once() -> None:
     for fold in folds:
         assert {groups[at] for at in fold.training}.isdisjoint(groups[at] for at in fold.hold_out)
     assert make_folds(range(3), (5, 5, 5)) == ()
+
+
+def test_nothing_is_learned_from_empty_masks_alone() -> None:
+    folds = make_folds(range(4), range(4))
+    division = Division((0, 1, 2, 3), (), folds, (0, 1, 2, 3), "")
+    for object_at in range(4):
+        has_object = [at == object_at for at in range(4)]
+        parts = learning_parts(division, has_object)
+        assert len(parts) == 3
+        assert all(object_at in part.training for part in parts)
+        assert {at for part in parts for at in part.training} == {0, 1, 2, 3}
+    assert learning_parts(division, [True] * 4) == list(folds)
+
+
+def test_images_with_an_object_are_half_of_what_is_shown() -> None:
+    shown = balanced((0, 1, 2, 3, 4, 5), [True, False, False, True, False, False])
+    assert sorted(set(shown)) == [0, 1, 2, 3, 4, 5]
+    assert sum(at in (0, 3) for at in shown) >= len(shown) / 2
+    assert sorted(balanced((0, 1, 2), [True, True, False])) == [0, 1, 2]
 
 
 def test_pictures_that_are_alike_are_one_group() -> None:

@@ -33,6 +33,7 @@ class ImagePair:
     group: int
     before: tuple[float, ...]
     after: tuple[float, ...]
+    has_object: bool = True
 
 
 def score_images(
@@ -91,7 +92,9 @@ def compare(pairs: Sequence[ImagePair], folds: int, advice: str) -> Compared:
         for place, (name, label) in enumerate(SCORES.items())
     )
     images = tuple(
-        ImageComparison(name=pair.name, before=pair.before[0], after=pair.after[0])
+        ImageComparison(
+            name=pair.name, before=pair.before[0], after=pair.after[0], has_object=pair.has_object
+        )
         for pair in pairs
     )
     worth = _worth(rows[0], len(pairs), advice, enough=enough)

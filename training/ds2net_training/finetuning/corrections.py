@@ -50,6 +50,11 @@ class Corrected:
     planes: NDArray[np.uint8]
     read: Callable[[], tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]]
 
+    @property
+    def has_object(self) -> bool:
+        """Whether there is anything in the mask."""
+        return bool(self.planes[3:-1].any())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corrections:

@@ -157,6 +157,34 @@ def make_folds(members: Sequence[int], groups: Sequence[int]) -> tuple[Part, ...
     )
 
 
+def learning_parts(division: Division, has_object: Sequence[bool]) -> list[Part]:
+    """Return what each training learns from: the folds, and everything where they leave some out.
+
+    A fold that would learn from empty masks alone is left out: it learns to find nothing. A network
+    that has learned from a correction before is not tested on it, so there may be fewer folds than
+    it takes to learn from every correction.
+    """
+    folds = [fold for fold in division.folds if any(has_object[at] for at in fold.training)]
+    learned = {at for fold in folds for at in fold.training}
+    if learned.issuperset(division.training):
+        return folds
+    return [*folds, Part(division.training, division.hold_out)]
+
+
+def balanced(members: Sequence[int], has_object: Sequence[bool]) -> tuple[int, ...]:
+    """Repeat members with an object until they are at least half of all.
+
+    The queue asks for frames in which a network sees something that is not there, so that most
+    corrections may be empty; shown as they come, they teach it to see nothing at all.
+    """
+    full = [at for at in members if has_object[at]]
+    empty = [at for at in members if not has_object[at]]
+    if not full:
+        return tuple(members)
+    times = -(-len(empty) // len(full))
+    return (*empty, *(full * max(1, times)))
+
+
 def _testable(
     folds: Sequence[Part], hashes: Sequence[str], learned: Collection[str]
 ) -> tuple[Part, ...]:

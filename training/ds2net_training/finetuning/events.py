@@ -125,11 +125,15 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageComparison:
-    """Dice of one image that was not learned from, before and after."""
+    """Dice of one image that was not learned from, before and after.
+
+    `has_object` is false where the right mask is empty: there Dice is 1 for nothing found, else 0.
+    """
 
     name: str
     before: float
     after: float
+    has_object: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from ds2net_training.finetuning.run import Outcome, Run
 from ds2net_training.finetuning.settings import FineTuneSettings
 from napari_ds2net.core.device import ComputePlan, choose_plan, cpu_plan
 from napari_ds2net.core.memory import free, is_out_of_memory
-from napari_ds2net.errors import DeviceError, SettingsError
+from napari_ds2net.errors import DatasetError, DeviceError, SettingsError
 from napari_ds2net.library import ModelEntry, ModelLibrary
 from napari_ds2net.network.checkpoint import load_network
 
@@ -82,6 +82,11 @@ def finetune_steps(
     entry = _parent(library, parent)
     learned = learned_hashes(entry.card)
     corrections = yield from read_corrections(data, entry.card, settings, learned)
+    if not any(item.has_object for item in corrections.items):
+        raise DatasetError(
+            f"All {len(corrections.items)} corrections are empty, from which a network would learn "
+            "to find nothing; correct an image with something in it as well."
+        )
     known = {item.content_hash for item in corrections.items}
     others = (
         read_unlabelled(unlabelled, entry.card, known, _MOST_UNLABELLED)

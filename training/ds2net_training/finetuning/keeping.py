@@ -21,6 +21,8 @@ from napari_ds2net.network.card import ModelCard, TrainingData
 from napari_ds2net.network.checkpoint import save_checkpoint
 
 _OWN_DATA = "the user's own corrections"
+_MOST_LOST = 0.02
+"""Dice on images with an object that a better network may lose: fewer false alarms are worth it."""
 
 
 def learned_hashes(card: ModelCard) -> frozenset[str]:
@@ -71,6 +73,19 @@ def judge(comparison: Compared | None) -> tuple[bool, str]:
         )
     before, after = comparison.dice.before.value, comparison.dice.after.value
     change = f"Dice {before:.3f} before, {after:.3f} after, on {_images(len(comparison.images))}"
+    full = [image for image in comparison.images if image.has_object]
+    lost = sum(image.before - image.after for image in full) / max(1, len(full))
+    if after > before and not full:
+        return False, (
+            f"All {_images(len(comparison.images))} that could be tested on are empty, so it is "
+            "not known whether the new network still finds what there is. It is kept; the old one "
+            "stays selected. Correct more images with something in them."
+        )
+    if after > before and lost > _MOST_LOST:
+        return False, (
+            f"The new network finds less: Dice is {lost:.3f} lower on the {_images(len(full))} "
+            f"with something in them, though {change}. It is kept; the old one stays selected."
+        )
     if after > before:
         chance = "" if comparison.dice.is_sure else " The difference may be chance."
         return True, f"The new network is better: {change} that it did not learn from.{chance}"

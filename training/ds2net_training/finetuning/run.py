@@ -24,7 +24,7 @@ from ds2net_training.finetuning.choice import DiceTable, candidates, choose
 from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.comparison import ImagePair, compare, score_images
 from ds2net_training.finetuning.corrections import Corrections
-from ds2net_training.finetuning.division import Division, Part
+from ds2net_training.finetuning.division import Part, balanced, learning_parts
 from ds2net_training.finetuning.events import (
     Compared,
     FeaturesCached,
@@ -128,7 +128,8 @@ class Run:
         self._items = corrections.items
         self._division = corrections.division
         self._folds = self._division.folds
-        self._parts = _parts(self._division)
+        self._has_object = [item.has_object for item in self._items]
+        self._parts = learning_parts(self._division, self._has_object)
         self._unlabelled = unlabelled
         self._settings = settings
         self._plan = plan
@@ -177,7 +178,8 @@ class Run:
         for number, part in enumerate(self._parts, start=1):
             if number > rounds.count:
                 return
-            yield from rounds.learn(source, part, number)
+            shown = balanced(part.training, self._has_object)
+            yield from rounds.learn(source, Part(shown, part.hold_out), number)
             if rounds.stopped and self._averages:
                 return
             self._averages.append(self._learner.average)
@@ -208,7 +210,9 @@ class Run:
         start = _Test(self._learner.start, self._card.threshold, tuple(members))
         after = [scores for test in tests for scores in self._scores(test)]
         pairs = [
-            ImagePair(self._items[at].name, self._division.groups[at], old, new)
+            ImagePair(
+                self._items[at].name, self._division.groups[at], old, new, self._has_object[at]
+            )
             for at, old, new in zip(members, self._scores(start), after, strict=True)
         ]
         return compare(pairs, len(rounds), self._advice(len(rounds), len(pairs), stopped))
@@ -288,18 +292,6 @@ class Run:
             advice=division.advice,
             device=self._plan.device,
         )
-
-
-def _parts(division: Division) -> list[Part]:
-    """Return what each training learns from: the folds, and everything where they leave some out.
-
-    A network that has learned from a correction before is not tested on it, so there may be fewer
-    folds than it takes to learn from every correction.
-    """
-    learned = {at for fold in division.folds for at in fold.training}
-    if learned.issuperset(division.training):
-        return list(division.folds)
-    return [*division.folds, Part(division.training, division.hold_out)]
 
 
 def _is_last(event: FeaturesCached) -> bool:
