@@ -86,3 +86,12 @@ def test_empty_images_alone_say_nothing() -> None:
     is_better, verdict = judge(compare(pairs, folds=4, advice=ADVICE))
     assert not is_better
     assert "All 6 images that could be tested on are empty" in verdict
+
+
+def test_a_gain_that_one_image_makes_alone_does_not_change_the_selection() -> None:
+    found = compared([0.5, -0.05, 0.0, -0.02])
+    assert found.dice.difference.value > 0.1
+    is_better, verdict = judge(found)
+    assert not is_better
+    assert "the images disagree too much to tell" in verdict
+    assert not judge(compared([0.5]))[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import math
+import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,12 @@ def judge(comparison: Compared | None) -> tuple[bool, str]:
             f"The new network finds less: Dice is {lost:.3f} lower on the {_images(len(full))} "
             f"with something in them, though {change}. It is kept; the old one stays selected."
         )
+    if after > before and not _is_likely(comparison):
+        return False, (
+            f"The new network may be better, but the images disagree too much to tell: {change} "
+            "that it did not learn from. It is kept; the old one stays selected. A few corrections "
+            "more would tell."
+        )
     if after > before:
         chance = "" if comparison.dice.is_sure else " The difference may be chance."
         return True, f"The new network is better: {change} that it did not learn from.{chance}"
@@ -93,6 +100,17 @@ def judge(comparison: Compared | None) -> tuple[bool, str]:
         f"The new network is not better: {change} that it did not learn from. It is kept; the old "
         "one stays selected."
     )
+
+
+def _is_likely(comparison: Compared) -> bool:
+    """Tell whether the gain is more than its standard error over the images.
+
+    Two networks of the same worth differ so much, in one direction, about once in six times.
+    """
+    gains = [image.after - image.before for image in comparison.images]
+    if len(gains) < 2:
+        return False
+    return statistics.mean(gains) > statistics.stdev(gains) / math.sqrt(len(gains))
 
 
 def _card(
