@@ -31,6 +31,7 @@ from napari_ds2net.gui.results import Frame, MadeWith
 from napari_ds2net.gui.review_queue import ReviewQueue
 from napari_ds2net.gui.reviewer import Reviewer
 from napari_ds2net.gui.summary import summarise, time_words
+from napari_ds2net.gui.tidying import Tidying
 
 _BYTES_PER_PIXEL = 17
 """Four float32 maps and a mask."""
@@ -83,6 +84,7 @@ class SegmentController(QObject):
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
         self.follower = MaskFollower(layers, bridge, self._on_mask_made, self)
         self.reviewer = Reviewer(panel, layers, self.image.results, self)
+        self.tidying = Tidying(panel, layers, self.image)
         self.queue = ReviewQueue(layers, corrections.root_of)
         self.acceptance = Acceptance(
             panel, layers, corrections, self.image.results, self._on_accepted, models.library.find

@@ -9,7 +9,7 @@ from napari.utils.action_manager import action_manager
 from pytestqt.qtbot import QtBot
 
 from napari_ds2net.gui.widgets import SegmentWidget
-from tests.gui.window import click, disc, segment
+from tests.gui.window import click, disc, layer, segment, settle
 
 
 def test_images_do_not_make_a_mess(qtbot: QtBot, viewer: Any, panel: SegmentWidget) -> None:
@@ -18,6 +18,31 @@ def test_images_do_not_make_a_mess(qtbot: QtBot, viewer: Any, panel: SegmentWidg
         segment(qtbot, panel)
     visible = [each.name for each in viewer.layers if each.visible]
     assert visible == ["frame 2", "frame 2 mask"]
+
+
+def test_maps_of_other_images_are_put_away_and_come_back(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget
+) -> None:
+    for number in range(2):
+        viewer.add_image(disc(radius=9 + number), name=f"frame {number}")
+        segment(qtbot, panel)
+    before = {each.name for each in viewer.layers}
+    mask, values = layer(viewer, "frame 0 mask"), layer(viewer, "frame 0 probability").data.copy()
+    mask.paint((5, 5), 1)
+    edited = mask.data.copy()
+    viewer.layers.remove("frame 0 detail mask")
+    before.remove("frame 0 detail mask")
+    click(qtbot, panel, "tidy_button")
+    assert {each.name for each in viewer.layers if each.name.startswith("frame 0")} == {
+        "frame 0", "frame 0 mask",
+    }  # fmt: skip
+    assert len(viewer.layers) == 8
+    qtbot.wait(20)
+    viewer.layers.selection.active = layer(viewer, "frame 0")
+    settle(qtbot, lambda: {each.name for each in viewer.layers} == before)
+    np.testing.assert_array_equal(layer(viewer, "frame 0 probability").data, values)
+    np.testing.assert_array_equal(mask.data, edited)
+    assert viewer.layers.selection.active is layer(viewer, "frame 0")
 
 
 def test_layers_stand_side_by_side_and_go_back(

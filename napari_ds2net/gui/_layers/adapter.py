@@ -212,6 +212,16 @@ class LayerAdapter:
                 _show(layer, False)
         _show(results.source.layer, True)
 
+    def tidy(self, results: ResultLayers | None) -> int:
+        """Put away the hidden maps of all images but one; return of how many images."""
+        others = [each for each in self._results.values() if each is not results]
+        crowded = [each for each in others if each.hidden_maps()]
+        if crowded:
+            with self.viewer.layers.batched_update():
+                for each in crowded:
+                    each.put_away_maps()
+        return len(crowded)
+
     def select_image(self, source: ImageSource, frame: Frame) -> None:
         """Show an image and one of its frames, and no other image's results."""
         results = self._results.get(id(source.layer))

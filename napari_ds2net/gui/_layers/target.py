@@ -54,6 +54,7 @@ class ResultLayers:
         self.map_layers: dict[str, Image] = {}
         self._written: dict[Frame, int] = {}
         self._versions = 1
+        self.put_away: set[str] = set()
         self.painted: set[Frame] = set()
         self.accepted: set[Frame] = set()
         self.made: dict[Frame, MadeWith] = {}
@@ -73,6 +74,7 @@ class ResultLayers:
 
     def make_layer(self, name: str) -> None:
         """Add the layer of a map, hidden, or of the mask, on top of the image."""
+        self.put_away.discard(name)
         if name == MASK:
             self._make_mask_layer()
         else:
@@ -92,6 +94,20 @@ class ResultLayers:
         with self._viewer.layers.batched_update():
             for layer in own:
                 self._viewer.layers.remove(layer)
+
+    def hidden_maps(self) -> dict[str, Image]:
+        """Return the layers of maps that are in the viewer's list, but not shown."""
+        return {
+            name: layer
+            for name, layer in self.map_layers.items()
+            if self._is_shown(layer) and not layer.visible
+        }
+
+    def put_away_maps(self) -> None:
+        """Take the hidden maps out of the viewer's list; `put_away` names them from then on."""
+        for name, layer in self.hidden_maps().items():
+            self._viewer.layers.remove(layer)
+            self.put_away.add(name)
 
     def _make_map_layer(self, name: str) -> None:
         layer = Image(

@@ -45,7 +45,8 @@ class SegmentPanel(ScrollingPanel):
 
     Signals
     -------
-    run_requested, cancel_requested, accept_requested, next_requested, turn_requested
+    run_requested, cancel_requested, accept_requested, next_requested, turn_requested,
+    tidy_requested
         A button was pressed.
     image_chosen, model_chosen, device_chosen, mask_options_changed, channels_chosen
         A choice was made by a person.
@@ -60,6 +61,7 @@ class SegmentPanel(ScrollingPanel):
     accept_requested = Signal()
     next_requested = Signal()
     turn_requested = Signal()
+    tidy_requested = Signal()
     compare_requested = Signal(bool)
     image_chosen = Signal()
     channels_chosen = Signal()
@@ -202,6 +204,11 @@ class SegmentPanel(ScrollingPanel):
         self.compare_button = button(
             "Side by side", "compare_button", "Show image and results in a grid", checkable=True
         )
+        self.tidy_button = button(
+            "Tidy",
+            "tidy_button",
+            "Take other images' maps out of the layer list; they come back with their image",
+        )
         self.accept_button = button(
             "Accept && next", "accept_button", "Keep this mask as right, and go to the next image"
         )
@@ -212,12 +219,13 @@ class SegmentPanel(ScrollingPanel):
         self.add(
             heading("Review"),
             self.summary_label,
-            row(self.compare_button, self.turn_button),
+            row(self.compare_button, self.turn_button, self.tidy_button),
             self.next_button,
             row(self.accept_button, self.folder_button),
         )
         self.next_button.clicked.connect(self.next_requested)
         self.turn_button.clicked.connect(self.turn_requested)
+        self.tidy_button.clicked.connect(self.tidy_requested)
         self.compare_button.clicked.connect(self.compare_requested)
         self.accept_button.clicked.connect(self.accept_requested)
         self.folder_button.clicked.connect(self.folder_requested)
