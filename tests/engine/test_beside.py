@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 
@@ -19,7 +20,7 @@ GONE_WITHIN_S = 10.0
 @pytest.fixture
 def idle_engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     """One that lets its worker go almost at once."""
-    monkeypatch.setattr(beside, "IDLE_S", 0.05)
+    monkeypatch.setattr(beside, "IDLE_S", 0.5)
     return engine_beside(EngineSettings(preload=False))
 
 
@@ -75,6 +76,15 @@ def test_a_run_that_comes_as_the_worker_is_let_go_is_done(
     assert gone.wait(TIMEOUT_S)
     assert late[0].value() == 2
     idle_engine.close()
+
+
+def test_closing_it_in_the_middle_of_a_run_leaves_no_process(idle_engine: Engine) -> None:
+    worker = psutil.Process(Recorder().start(idle_engine, sample_jobs.process_number).value())
+    run = Recorder().start(idle_engine, sample_jobs.endless, os.devnull).wait_for_event()
+    idle_engine.close()
+    assert run.wait() == "cancelled"
+    _, alive = psutil.wait_procs([worker], timeout=GONE_WITHIN_S)
+    assert alive == []
 
 
 def test_it_works_while_the_other_one_is_busy(start: Start, idle_engine: Engine) -> None:
