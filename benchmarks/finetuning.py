@@ -29,7 +29,12 @@ from numpy.typing import NDArray
 from benchmarks.hospitals import Hospital, Subject, read_hospital
 from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import Candidate, candidates, choose, dice_of
-from ds2net_training.finetuning.division import make_folds
+from ds2net_training.finetuning.division import (
+    Division,
+    balanced,
+    learning_parts,
+    make_folds,
+)
 from ds2net_training.finetuning.learner import Learner, State, mean_state
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import FreshViews, Source, examine
@@ -119,8 +124,9 @@ class Bench:
         )  # fmt: skip
         learner = Learner(network, settings)
         groups = [hospital.groups[at] for at in picked]
+        full = [bool(item[3:-1].any()) for item in planes]
         among = candidates(settings, self.subject.card.threshold)
-        chosen, learned = self._learned(learner, source, groups, among)
+        chosen, learned = self._learned(learner, source, groups, full, among)
         seconds = time.process_time() - began
         thresholds = tuple(dict.fromkeys(candidate.threshold for candidate in among))
         shown = tuple(Candidate(0.0, threshold) for threshold in thresholds) + among
@@ -147,21 +153,25 @@ class Bench:
         learner: Learner,
         source: Source,
         groups: Sequence[int],
+        full: Sequence[bool],
         among: Sequence[Candidate],
     ) -> tuple[Candidate, State]:
         """Return what cross-validation on the corrections chooses, and the rounds' mean."""
         tables: list[NDArray[np.float64]] = []
         averages: list[State] = []
-        for number, fold in enumerate(make_folds(range(len(groups)), groups), start=1):
+        folds = make_folds(range(len(groups)), groups)
+        division = Division(tuple(range(len(groups))), (), folds, tuple(groups), "")
+        for number, fold in enumerate(learning_parts(division, full), start=1):
             learner.restart(number)
-            _learn(learner, source, fold.training, self.settings.steps)
+            _learn(learner, source, balanced(fold.training, full), self.settings.steps)
             averages.append(learner.average)
             rows = []
-            for candidate in among:
+            for candidate in among if fold.hold_out else ():
                 learner.load(learner.mixed(candidate.share))
                 said = examine(source, learner.network, fold.hold_out)
                 rows.append(dice_of(said, candidate.threshold))
-            tables.append(np.stack(rows))
+            if fold.hold_out:
+                tables.append(np.stack(rows))
         return choose(tables, among), mean_state(averages)
 
 

@@ -32,6 +32,7 @@ from ds2net_training.ranking import rank_steps
 from napari_ds2net.api import load_model
 from napari_ds2net.core.files import read_image
 from napari_ds2net.core.inference import predict
+from napari_ds2net.errors import DatasetError
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.workspace import SourceInfo, Workspace
 
@@ -80,9 +81,13 @@ class User:
                 workspace.accept(read_image(pair.image), mask, source=SourceInfo(path=pair.image))
             done = wanted
             if wanted:
-                result = self._fine_tune(selected, workspace.folder, f"after-{wanted}", library)
-                selected = result.path if result.is_better else selected
-                seconds = result.seconds
+                try:
+                    made = self._fine_tune(selected, workspace.folder, f"after-{wanted}", library)
+                except DatasetError as error:  # nothing to learn from yet: the user goes on
+                    print(error)
+                else:
+                    selected = made.path if made.is_better else selected
+                    seconds = made.seconds
             yield Line(
                 hospital=name,
                 order=self.order,

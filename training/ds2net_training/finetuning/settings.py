@@ -131,7 +131,12 @@ def make_settings(
         return FineTuneSettings(mode="quick", minutes=minutes, seed=seed)
     if mode == "full":
         return FineTuneSettings(
-            mode="full", minutes=minutes, seed=seed, learning_rate=1e-3, usual_share=0.5
+            mode="full",
+            minutes=minutes,
+            seed=seed,
+            learning_rate=2e-4,
+            encoder_rate_factor=2.5,
+            steps=40,
         )
     raise SettingsError(f"The mode is {mode!r}; expected quick or full.")
 
