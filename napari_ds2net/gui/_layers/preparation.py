@@ -11,11 +11,15 @@ from importlib import import_module
 _MODULES = ("pandas", "scipy.ndimage", "scipy.sparse.csgraph", "skimage.draw")
 """napari's first labels layer imports pandas; the others make masks."""
 
+_AFTER_S = 0.5
+"""The panel that is being opened comes first: imports would take the interpreter from it."""
+
 
 @functools.cache
 def prepare() -> threading.Thread:
     """Begin to load it, once in a process; return the thread, which has ended when all is there."""
-    thread = threading.Thread(target=_load, name="ds2net-preparation", daemon=True)
+    thread = threading.Timer(_AFTER_S, _load)
+    thread.name, thread.daemon = "ds2net-preparation", True
     thread.start()
     return thread
 
