@@ -34,7 +34,7 @@ from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.header import FORMAT, read_header
 from napari_ds2net.workspace import SourceInfo, Workspace, default_folder
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 STEPS, ROUNDS = 4, 3
 ADVICE = "With so few corrections a score says little."
 Job = Callable[..., Generator[FineTuneEvent, None, FineTuneResult]]

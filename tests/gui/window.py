@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_ds2net.gui.widgets import SegmentWidget
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 SUFFIXES = ("mask", "detail mask", "semantic mask", "uncertainty", "probability")
 
 

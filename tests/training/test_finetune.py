@@ -132,7 +132,7 @@ def test_a_network_that_is_not_better_is_kept_but_not_to_be_selected(
 
 
 def test_it_learns(library: ModelLibrary, tmp_path: Path) -> None:
-    data = draw_corrections(tmp_path / "more", count=4)
+    data = draw_corrections(tmp_path / "more", count=6)
     settings = dataclasses.replace(
         SETTINGS, steps=40, batch_size=3, learning_rate=1e-2, average_decay=0.9, mixing=(1.0,)
     )

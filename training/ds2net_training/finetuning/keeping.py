@@ -22,6 +22,8 @@ from napari_ds2net.network.card import ModelCard, TrainingData
 from napari_ds2net.network.checkpoint import save_checkpoint
 
 _OWN_DATA = "the user's own corrections"
+_FEWEST_TESTED = 5
+"""Tested images below which a gain says nothing; believing it cost a simulated user 8 points."""
 _MOST_LOST = 0.02
 """Dice on images with an object that a better network may lose: fewer false alarms are worth it."""
 
@@ -86,6 +88,12 @@ def judge(comparison: Compared | None) -> tuple[bool, str]:
         return False, (
             f"The new network finds less: Dice is {lost:.3f} lower on the {_images(len(full))} "
             f"with something in them, though {change}. It is kept; the old one stays selected."
+        )
+    if after > before and len(comparison.images) < _FEWEST_TESTED:
+        return False, (
+            f"The new network may be better, but {_images(len(comparison.images))} cannot tell: "
+            f"{change} that it did not learn from. It is kept; the old one stays selected. Correct "
+            f"{_FEWEST_TESTED - len(comparison.images)} more, or select it yourself."
         )
     if after > before and not _is_likely(comparison):
         return False, (
