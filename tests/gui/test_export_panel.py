@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ def choose(panel: ExportWidget, *formats: Format) -> None:
 def press_export(qtbot: QtBot, panel: ExportWidget) -> None:
     click(qtbot, panel, "export_button")
     settle(qtbot, lambda: not panel.controller.is_running)
+
+
+def shows(panel: ExportWidget, colour: str) -> bool:
+    return colour in panel.link_label.text()
 
 
 def names(folder: Path) -> list[str]:
@@ -250,5 +255,8 @@ def test_the_link_opens_the_folder(
     press_export(qtbot, exporter)
     assert exporter.link_label.isVisibleTo(exporter)
     address = exporter.link_label.text().split('href="')[1].split('"')[0]
+    for colour in ("#123456", "#fedcba"):
+        exporter.setStyleSheet(f"QLabel {{ color: {colour}; }}")
+        settle(qtbot, partial(shows, exporter, colour))
     exporter.link_label.linkActivated.emit(address)
     assert [url.toLocalFile() for url in opened] == [str(folder)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import CheckBox, LineEdit
-from qtpy.QtCore import Qt, QUrl
+from qtpy.QtCore import QEvent, Qt, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QMessageBox, QWidget
 
@@ -75,6 +75,7 @@ class ExportPanel(ScrollingPanel):
     labels_chosen = Signal()
     image_chosen = Signal()
     options_changed = Signal()
+    _address = ""  # Qt may tell of a change before __init__ has come so far
 
     def __init__(self) -> None:
         super().__init__()
@@ -312,10 +313,23 @@ class ExportPanel(ScrollingPanel):
 
     def set_link(self, folder: Path) -> None:
         """Offer to open the folder that was written into."""
-        address = html.escape(QUrl.fromLocalFile(str(folder)).toString())
-        colour = self.palette().color(self.foregroundRole()).name()
-        self.link_label.setText(f'<a style="color: {colour}" href="{address}">Open folder</a>')
+        self._address = QUrl.fromLocalFile(str(folder)).toString()
+        self._draw_link()
         self.link_label.show()
+
+    def changeEvent(self, a0: QEvent | None) -> None:
+        """Give the link the colour of the text when the theme changes."""
+        super().changeEvent(a0)
+        themes = (QEvent.Type.StyleChange, QEvent.Type.PaletteChange)
+        if a0 is not None and a0.type() in themes and self._address:
+            QTimer.singleShot(0, self._draw_link)
+
+    def _draw_link(self) -> None:
+        colour = self.link_label.palette().color(self.link_label.foregroundRole()).name()
+        address = html.escape(self._address)
+        text = f'<a style="color: {colour}" href="{address}">Open folder</a>'
+        if text != self.link_label.text():
+            self.link_label.setText(text)
 
     def ask_to_overwrite(self, names: Sequence[str]) -> None:
         """Ask whether files that are there may be replaced; `question` is the window."""
