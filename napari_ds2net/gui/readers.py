@@ -93,7 +93,7 @@ def _layers(opened: OpenedFile) -> list[LayerData]:
     import dask.array as da
 
     frames = opened.frames
-    chunks = (1, *frames.shape[1:]) if frames.is_stack else frames.shape
+    chunks: Any = (1, *frames.shape[1:]) if frames.is_stack else frames.shape
     data = da.from_array(frames, chunks=chunks, asarray=True, name=_name_of(opened))
     is_colour = frames.ndim > len(opened.axes)
     image: dict[str, Any] = {
