@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_ds2net.cli.console import complain, errors_in_words, note, say, table
 from napari_ds2net.errors import WorkspaceError
-from napari_ds2net.workspace import (
-    Correction,
-    Draft,
-    Workspace,
-    default_folder,
-    export_pairs,
-)
+
+if TYPE_CHECKING:
+    from napari_ds2net.workspace import Correction, Draft, Workspace
 
 _PARTS = {"hold_out": "only tested on", "training": "learned from"}
 
@@ -53,6 +49,8 @@ def workspace(
 
     Opening a workspace finishes what a crash interrupted, and says so.
     """
+    from napari_ds2net.workspace import Workspace, export_pairs  # imports numpy
+
     opened = Workspace.open(_folder_of(folder), create=False)
     for sentence in opened.recovered:
         note(sentence)
@@ -86,6 +84,9 @@ def _folder_of(given: Path) -> Path:
     """
     if given.is_dir():
         return given
+
+    from napari_ds2net.workspace import default_folder
+
     of_model = default_folder(str(given))
     if len(given.parts) == 1 and of_model.is_dir():
         return of_model
