@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import npe2
 import numpy as np
 
 from napari_ds2net.core.export.formats import ExportOptions, Format, MapType
@@ -22,6 +23,12 @@ _LABELS = {
     ".png": Format.INDEXED,
     ".json": Format.COCO,
     ".csv": Format.MEASUREMENTS,
+}
+_MAP_NAMES = {
+    "uncertainty": Format.UNCERTAINTY,
+    "detail mask": Format.DETAIL,
+    "semantic mask": Format.SEMANTIC,
+    "probability": Format.PROBABILITY,
 }
 _MAPS = {".tif": MapType.TIFF, ".tiff": MapType.TIFF, ".png": MapType.PNG}
 
@@ -56,6 +63,8 @@ def write_labels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
 def write_map(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     """Write a map in [0, 1], such as a probability: float TIFF, or PNG of 16 bits.
 
+    Any other image is left to napari's own writer.
+
     Parameters
     ----------
     path, meta
@@ -75,12 +84,10 @@ def write_map(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     kind = _MAPS.get(Path(path).suffix.lower())
     if kind is None:
         raise ExportError(f"{path} has no ending for a map; expected {', '.join(_MAPS)}.")
-    if meta.get("rgb") or np.dtype(data.dtype).kind != "f":
-        raise ExportError(
-            f"{meta.get('name', 'The image')} holds {data.dtype}, so it is no map of numbers from "
-            "0 to 1; save it with napari's own writer."
-        )
     what = _map_format(str(meta.get("name", "")))
+    if what is None or meta.get("rgb") or np.dtype(data.dtype).kind != "f":
+        # napari takes the first writer of an ending for every image, be it a map or not.
+        return npe2.write(path, [(data, dict(meta), "image")], plugin_name="napari")
     return _write(path, what, kind, {"maps": {what: data}}, data, meta)
 
 
@@ -111,11 +118,9 @@ def _write(
     return [str(file) for file in done.files]
 
 
-def _map_format(name: str) -> Format:
-    """Tell a map by its layer's name; any other counts as a probability."""
-    names = {"uncertainty": Format.UNCERTAINTY, "detail mask": Format.DETAIL}
-    names["semantic mask"] = Format.SEMANTIC
-    return next((what for end, what in names.items() if name.endswith(end)), Format.PROBABILITY)
+def _map_format(name: str) -> Format | None:
+    """Tell a map by its layer's name, which napari may have given a number; None for others."""
+    return next((what for part, what in _MAP_NAMES.items() if part in name), None)
 
 
 def _origin(data: Any) -> tuple[Origin, tuple[str, ...]]:

@@ -14,7 +14,6 @@ from pycocotools.coco import COCO
 from pytestqt.qtbot import QtBot
 
 from napari_ds2net.core.export.record import RunRecord
-from napari_ds2net.errors import ExportError
 from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.window import disc, segment
 
@@ -78,11 +77,18 @@ def test_maps_as_float_tiff_and_16_bit_png(tmp_path: Path) -> None:
     layer.save(str(tmp_path / "map.png"), plugin=PLUGIN)
     with Picture.open(tmp_path / "map.png") as png:
         np.testing.assert_allclose(np.asarray(png) / 65535, values, atol=1e-5)
-    with pytest.raises(ExportError, match="no map of numbers from 0 to 1"):
-        Image(np.zeros((4, 5), np.uint8), name="photo").save(
-            str(tmp_path / "photo.tif"), plugin=PLUGIN
-        )
-    assert not (tmp_path / "photo.tif").exists()
+
+
+@pytest.mark.parametrize("plugin", [None, PLUGIN])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_an_image_that_is_no_map_is_saved_as_napari_does(
+    tmp_path: Path, plugin: str | None, dtype: Any
+) -> None:
+    photo = Image((200 * np.random.default_rng(0).random((9, 11))).astype(dtype), name="photo")
+    path = tmp_path / "photo.tif"
+    photo.save(str(path), plugin=plugin)
+    np.testing.assert_array_equal(tifffile.imread(path), photo.data)
+    assert not (tmp_path / "photo_record.json").exists()
 
 
 def test_napari_goes_on_saving_images_itself(tmp_path: Path) -> None:
