@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import npe2
 import numpy as np
+from napari.utils.io import imsave
 
 from napari_ds2net.core.export.formats import ExportOptions, Format, MapType
 from napari_ds2net.core.export.record import Origin
@@ -87,7 +87,8 @@ def write_map(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     what = _map_format(str(meta.get("name", "")))
     if what is None or meta.get("rgb") or np.dtype(data.dtype).kind != "f":
         # napari takes the first writer of an ending for every image, be it a map or not.
-        return npe2.write(path, [(data, dict(meta), "image")], plugin_name="napari")
+        imsave(path, np.asarray(data))
+        return [path]
     return _write(path, what, kind, {"maps": {what: data}}, data, meta)
 
 
