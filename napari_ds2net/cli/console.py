@@ -113,6 +113,11 @@ def errors_in_words(command: Callable[_P, None]) -> Callable[_P, None]:
     return wrapped
 
 
+def in_words(error: DS2NetError | OSError) -> str:
+    """Return what to tell of an error: its own words, or the system's with the file's name."""
+    return describe_os_error(error) if isinstance(error, OSError) else str(error)
+
+
 def describe_os_error(error: OSError) -> str:
     """Return a sentence for an error of the operating system."""
     what = error.strerror or str(error) or type(error).__name__

@@ -11,11 +11,12 @@ import typer
 
 from napari_ds2net.cli.console import (
     complain,
-    describe_os_error,
     errors_in_words,
+    in_words,
     progress,
     say,
 )
+from napari_ds2net.cli.export_options import KeepName, Maps, PixelSize, Polygons
 from napari_ds2net.cli.outputs import Job, check_outputs, make_folder, plan_jobs
 from napari_ds2net.cli.segment import existing_images
 from napari_ds2net.cli.segmenting import Segmenting, open_predictor, segment_jobs, with_pixel_size
@@ -77,22 +78,10 @@ def export(
             "only 1 (or 255)."
         ),
     ] = Numbers.AUTO,
-    maps: Annotated[
-        MapType, typer.Option(help="Maps as float32 TIFF, or as PNG of 16 bits.")
-    ] = MapType.TIFF,
-    polygons: Annotated[
-        bool, typer.Option("--polygons", help="COCO outlines as polygons instead of RLE.")
-    ] = False,
-    pixel_size_um: Annotated[
-        float | None,
-        typer.Option(
-            "--pixel-size", help="Edge of a pixel in µm. If not given, what the file says."
-        ),
-    ] = None,
-    keep_name: Annotated[
-        bool,
-        typer.Option("--keep-name", help="Write the image's file name into the run record."),
-    ] = False,
+    maps: Maps = MapType.TIFF,
+    polygons: Polygons = False,
+    pixel_size_um: PixelSize = None,
+    keep_name: KeepName = False,
     device: Annotated[str, typer.Option(help="Where to segment: auto, cpu, cuda, ...")] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write over files that are there.")
@@ -172,12 +161,9 @@ def _export_labels(
                 subject = _subject(job, image, numbers, pixel_size_um)
                 name = None if image is None else image.name
                 done = write(subject, wanted, output, source_name=name)
-            except DS2NetError as error:
+            except (DS2NetError, OSError) as error:
                 failed += 1
-                complain(f"{job.image}: {error}", above=display)
-            except OSError as error:
-                failed += 1
-                complain(f"{job.image}: {describe_os_error(error)}", above=display)
+                complain(f"{job.image}: {in_words(error)}", above=display)
             else:
                 names = ", ".join(path.name for path in _some(done.files))
                 say(f"{job.image}: wrote {names}", above=display)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from napari_ds2net.cli.console import complain, errors_in_words
+from napari_ds2net.cli.export_options import KeepName, Maps, PixelSize, Polygons
 from napari_ds2net.cli.outputs import check_outputs, find_images, make_folder, plan_jobs
 from napari_ds2net.cli.replay import replay
 from napari_ds2net.cli.segmenting import Segmenting, open_predictor, segment_jobs, usual_formats
@@ -47,22 +48,10 @@ def segment(
             "where the model tells objects apart."
         ),
     ] = None,
-    maps: Annotated[
-        MapType, typer.Option(help="Maps as float32 TIFF, or as PNG of 16 bits.")
-    ] = MapType.TIFF,
-    polygons: Annotated[
-        bool, typer.Option("--polygons", help="COCO outlines as polygons instead of RLE.")
-    ] = False,
-    pixel_size_um: Annotated[
-        float | None,
-        typer.Option(
-            "--pixel-size", help="Edge of a pixel in µm. If not given, what the file says."
-        ),
-    ] = None,
-    keep_name: Annotated[
-        bool,
-        typer.Option("--keep-name", help="Write the image's file name into the run record."),
-    ] = False,
+    maps: Maps = MapType.TIFF,
+    polygons: Polygons = False,
+    pixel_size_um: PixelSize = None,
+    keep_name: KeepName = False,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...; auto takes the fastest.")
     ] = "auto",

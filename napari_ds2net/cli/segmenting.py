@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress, TaskID
 
-from napari_ds2net.cli.console import complain, describe_os_error, note, progress, say
+from napari_ds2net.cli.console import complain, in_words, note, progress, say
 from napari_ds2net.cli.outputs import Job
 from napari_ds2net.cli.predictors import ClusterPredictor, LocalPredictor, OnEvent, Predictor
 from napari_ds2net.errors import DS2NetError, SettingsError
@@ -72,12 +72,9 @@ def segment_jobs(jobs: Sequence[Job], how: Segmenting) -> int:
                 shown = partial(_show, job.image, display, task)
                 prediction = predict(image, how.predictor, shown)
                 write(job, image, prediction, how, origin)
-            except DS2NetError as error:
+            except (DS2NetError, OSError) as error:
                 failed += 1
-                complain(f"{job.image}: {error}", above=display)
-            except OSError as error:
-                failed += 1
-                complain(f"{job.image}: {describe_os_error(error)}", above=display)
+                complain(f"{job.image}: {in_words(error)}", above=display)
             else:
                 say(f"{job.image}: {_summary(prediction)}", above=display)
     return failed

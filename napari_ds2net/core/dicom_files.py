@@ -203,10 +203,11 @@ def _turned(pixels: NDArray[Any], header: Dataset) -> NDArray[Any]:
 
 def _unreadable(path: Path, header: Dataset, number: int, error: Exception) -> str:
     syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
-    if isinstance(error, (NotImplementedError, RuntimeError)) and syntax is not None:
+    if syntax is not None and syntax.is_transfer_syntax and syntax.is_compressed:
         return (
-            f"The pixels of {path.name} are compressed as {syntax.name}, for which there is no "
-            f"decoder here; run pip install {_DECODER}, or save the file without compression."
+            f"Frame {number} of {path.name} is compressed as {syntax.name}, and no decoder here "
+            f"can read it: either there is none, and pip install {_DECODER} brings one, or the "
+            "file is damaged or cut short."
         )
     return (
         f"Frame {number} of {path.name} cannot be read ({_reason(error)}); the file may be "

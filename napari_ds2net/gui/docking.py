@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_ds2net.gui.panels._parts import ScrollingPanel
 
 
 def join_tabs(panel: QWidget) -> None:
-    """Put the dock of a panel behind or before that of another panel of this plugin.
+    """Put the dock of a panel before that of another panel of this plugin, as a tab.
 
     Parameters
     ----------
@@ -25,8 +26,16 @@ def join_tabs(panel: QWidget) -> None:
         beside = _dock_of(other)
         if beside is not None and beside is not dock and not beside.isFloating():
             window.tabifyDockWidget(beside, dock)
-            dock.raise_()
+            _raise_soon(dock)
             return
+
+
+def _raise_soon(dock: QDockWidget) -> None:
+    """Bring a dock to the front once its tab is there, which Qt makes when it lays out next."""
+    timer = QTimer(dock)
+    timer.setSingleShot(True)
+    timer.timeout.connect(dock.raise_)
+    timer.start(0)
 
 
 def _dock_of(widget: QWidget) -> QDockWidget | None:

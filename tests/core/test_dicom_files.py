@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     ExplicitVRLittleEndian,
+    JPEGLSLossless,
     RLELossless,
     UltrasoundImageStorage,
     generate_uid,
 )
 
+from napari_ds2net.core import dicom_files
 from napari_ds2net.core.dicom_files import open_dicom
 from napari_ds2net.core.files import read_image
 from napari_ds2net.errors import ImageError
@@ -186,3 +190,26 @@ def test_headers_without_sense_are_a_sentence(tmp_path: Path) -> None:
     path.write_bytes(b"\0" * 128 + b"DICM" + b"nonsense" * 50)
     with pytest.raises(ImageError):
         open_dicom(path)
+
+
+def test_a_compression_that_nothing_here_decodes_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.dcm", np.zeros((24, 32), np.uint8))
+    data = dcmread(path)
+    data.file_meta.TransferSyntaxUID = JPEGLSLossless
+    data.PixelData = encapsulate([b"no pixels here"])
+    data.save_as(path)
+    with pytest.raises(ImageError, match=r"compressed as JPEG-LS Lossless.* pip install"):
+        open_dicom(path)
+
+
+def test_pixels_without_compression_never_ask_for_a_decoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("something else")
+
+    path = write(tmp_path / "a.dcm", np.zeros((24, 32), np.uint8))
+    monkeypatch.setattr(dicom_files, "pixel_array", fail)
+    with pytest.raises(ImageError, match=r"cannot be read .something else") as caught:
+        open_dicom(path)
+    assert "pip install" not in str(caught.value)

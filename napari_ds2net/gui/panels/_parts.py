@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from magicgui.widgets import ComboBox
@@ -232,6 +233,7 @@ class ScrollingPanel(QScrollArea):
 
     def __init__(self) -> None:
         super().__init__()
+        self._quiet = False
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -250,6 +252,20 @@ class ScrollingPanel(QScrollArea):
     def finish(self) -> None:
         """Push everything to the top."""
         self._column.addStretch(1)
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Generator[None]:
+        """Change fields without telling anybody."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+    def _tell(self, signal: Any) -> None:
+        """Emit a signal if it was a person who changed something."""
+        if not self._quiet:
+            signal.emit()
 
     def minimumSizeHint(self) -> QSize:
         """Return a width at which nothing is cut, even beside the scroll bar.

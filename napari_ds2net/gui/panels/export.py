@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from magicgui.widgets import CheckBox, LineEdit
 from qtpy.QtCore import QEvent, Qt, QTimer, QUrl
@@ -80,7 +78,6 @@ class ExportPanel(ScrollingPanel):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("export_panel")
-        self._quiet = False
         self._running = False
         self._why_not = ""
         self.question: QMessageBox | None = None
@@ -185,20 +182,6 @@ class ExportPanel(ScrollingPanel):
         )
         self.export_button.clicked.connect(self.export_requested)
         self.cancel_button.clicked.connect(self.cancel_requested)
-
-    @contextlib.contextmanager
-    def _quietly(self) -> Generator[None]:
-        """Change fields without telling anybody."""
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = before
-
-    def _tell(self, signal: Any) -> None:
-        """Emit a signal if it was a person who changed something."""
-        if not self._quiet:
-            signal.emit()
 
     # ----------------------------------------------------------------- choices
 

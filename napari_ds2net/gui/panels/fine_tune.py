@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from magicgui.widgets import FloatSpinBox, LineEdit
@@ -65,7 +64,6 @@ class FineTunePanel(ScrollingPanel):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("fine_tune_panel")
-        self._quiet = False
         self._running = False
         self._why_not = ""
         self._build_choices()
@@ -140,20 +138,6 @@ class FineTunePanel(ScrollingPanel):
         self.start_button.clicked.connect(self.start_requested)
         self.stop_button.clicked.connect(self.stop_requested)
         self.cancel_button.clicked.connect(self.cancel_requested)
-
-    @contextlib.contextmanager
-    def _quietly(self) -> Generator[None]:
-        """Change fields without telling anybody."""
-        self._quiet = True
-        try:
-            yield
-        finally:
-            self._quiet = False
-
-    def _tell(self, signal: Any) -> None:
-        """Emit a signal if it was a person who changed something."""
-        if not self._quiet:
-            signal.emit()
 
     # ------------------------------------------------------------------ choices
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from magicgui.widgets import CheckBox, FloatSlider, SpinBox
 from qtpy.QtCore import Qt
@@ -76,7 +76,6 @@ class SegmentPanel(ScrollingPanel):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("segment_panel")
-        self._quiet = False
         self._build_source()
         self._build_network()
         self._build_run()
@@ -230,11 +229,6 @@ class SegmentPanel(ScrollingPanel):
         self.accept_button.clicked.connect(self.accept_requested)
         self.folder_button.clicked.connect(self.folder_requested)
 
-    def _tell(self, signal: Any) -> None:
-        """Emit a signal if it was a person who changed something."""
-        if not self._quiet:
-            signal.emit()
-
     # ------------------------------------------------------------------ choices
 
     @property
@@ -337,13 +331,10 @@ class SegmentPanel(ScrollingPanel):
         self, threshold: float, smallest_object_px: int, split_touching: bool
     ) -> None:
         """Show a model's own choices."""
-        self._quiet = True
-        try:
+        with self._quietly():
             self.threshold_field.value = threshold
             self.smallest_field.value = smallest_object_px
             self.split_field.value = split_touching
-        finally:
-            self._quiet = False
 
     def set_running(self, running: bool) -> None:
         """Enable what can be pressed during a run, or outside one."""
@@ -380,11 +371,8 @@ class SegmentPanel(ScrollingPanel):
         self, box: ChoiceBox, choices: Sequence[tuple[str, object]], chosen: object | None
     ) -> None:
         """Replace the choices without telling anybody."""
-        self._quiet = True
-        try:
+        with self._quietly():
             box.offer(choices, chosen)
-        finally:
-            self._quiet = False
 
 
 def _small_button(text: str, name: str, tip: str) -> QToolButton:
