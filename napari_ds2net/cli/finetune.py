@@ -35,7 +35,10 @@ def finetune(
     ],
     name: Annotated[str, typer.Option(help="Name of the new model in the library.")],
     mode: Annotated[
-        str, typer.Option(help="quick trains the decoder, full every weight; semi comes later.")
+        str,
+        typer.Option(
+            help="quick trains the encoder's coarsest level, full every weight; semi comes later."
+        ),
     ] = "quick",
     unlabelled: Annotated[
         list[Path] | None,

@@ -31,12 +31,12 @@ from napari_ds2net.gui.version_list import VersionList
 _LEAST_WIDTH = 348
 """Pixels that the table before and after and a scroll bar need."""
 _MODES = (
-    ("Quick: the decoder only", "quick"),
+    ("Quick: what is an object", "quick"),
     ("Full: every weight", "full"),
     ("Semi-supervised: later", "semi"),
 )
 _MODE_TIPS = (
-    "Learns the decoder on features that are computed once: half a minute.",
+    "Learns the encoder's coarsest level, on features that are computed once: half a minute.",
     "Learns every weight, at low rates: minutes. For images unlike those it knows.",
     SEMI_NOTICE,
 )
