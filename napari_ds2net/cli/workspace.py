@@ -85,9 +85,9 @@ def _folder_of(given: Path) -> Path:
     if given.is_dir():
         return given
 
-    from napari_ds2net.workspace import default_folder
+    from napari_ds2net.workspace import folder_of
 
-    of_model = default_folder(str(given))
+    of_model = folder_of(str(given))
     if len(given.parts) == 1 and of_model.is_dir():
         return of_model
     raise WorkspaceError(

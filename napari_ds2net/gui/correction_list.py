@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QIcon, QImage, QKeyEvent, QKeySequence, QPainter, QPixmap
+from qtpy.QtCore import QSize, Qt, QUrl
+from qtpy.QtGui import (
+    QAction,
+    QDesktopServices,
+    QIcon,
+    QImage,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPixmap,
+)
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
+    QFileDialog,
     QListView,
     QListWidget,
     QListWidgetItem,
+    QMenu,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -70,11 +83,14 @@ class CorrectionList(QWidget):
         The last removal shall be undone.
     anonymous_requested
         Whether names of files shall be left out from now on.
+    folder_requested
+        The folder to keep corrections in from now on, None for the program's own.
     """
 
     remove_requested = Signal(object)
     undo_requested = Signal()
     anonymous_requested = Signal(bool)
+    folder_requested = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,6 +104,14 @@ class CorrectionList(QWidget):
         self.problems_label = note("problems")
         self.anonymous_box = QCheckBox("Do not keep names of files")
         self.anonymous_box.setObjectName("anonymous")
+        self.anonymous_box.setToolTip(
+            "They may name patients. What is accepted from now on gets a number instead; what was "
+            "accepted before keeps its name."
+        )
+        self._folder = ""
+        self.other_folder_action = QAction("Keep corrections in another folder…", self)
+        self.own_folder_action = QAction("Back to the program's own folder", self)
+        self.folder_button = self._make_folder_button()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(MARGIN)
@@ -97,7 +121,7 @@ class CorrectionList(QWidget):
             self.problems_label,
             self.list,
             self._buttons,
-            self.anonymous_box,
+            row(self.anonymous_box, self.folder_button),
         ):
             layout.addWidget(part)
         self.problems_label.hide()
@@ -147,13 +171,15 @@ class CorrectionList(QWidget):
         self.problems_label.setToolTip("\n".join(sentences) if more > 0 else "")
         self.problems_label.setVisible(bool(sentences))
 
-    def set_folder(self, folder: str, *, anonymous: bool) -> None:
-        """Show whether names are left out of a folder, and where it is."""
+    def set_folder(self, folder: str, *, chosen: bool) -> None:
+        """Show where corrections are kept, and offer the program's own folder if not there."""
+        self._folder = folder
+        self.folder_button.setToolTip(f"Corrections are kept in {folder}")
+        self.own_folder_action.setEnabled(chosen)
+
+    def set_anonymous(self, anonymous: bool) -> None:
+        """Show whether names of files are left out."""
         self.anonymous_box.setChecked(anonymous)
-        self.anonymous_box.setToolTip(
-            "They may name patients. What is accepted from now on gets a number instead; what was "
-            f"accepted before keeps its name.\nCorrections are kept in {folder}"
-        )
 
     def set_undo(self, tip: str) -> None:
         """Offer to undo, saying what; nothing to undo where empty."""
@@ -180,6 +206,28 @@ class CorrectionList(QWidget):
             if item is not None and _key(item) == key:
                 item.setIcon(self._pictures[key])
 
+    def _make_folder_button(self) -> QPushButton:
+        made = button("Folder", "corrections_folder_button", "")
+        menu = QMenu(made)
+        menu.setToolTipsVisible(True)
+        self.other_folder_action.triggered.connect(self._ask_for_folder)
+        menu.addAction(self.other_folder_action)
+        self.own_folder_action.triggered.connect(lambda: self.folder_requested.emit(None))
+        menu.addAction(self.own_folder_action)
+        menu.addAction("Show the folder", self._show_folder)
+        made.setMenu(menu)
+        return made
+
+    def _ask_for_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(
+            self, "Keep corrections in", self._folder or str(Path.home())
+        )
+        if name:
+            self.folder_requested.emit(Path(name))
+
+    def _show_folder(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(self._folder))
+
     def _on_remove(self) -> None:
         if self.chosen and not self._locked:
             self.remove_requested.emit(self.chosen)
@@ -187,6 +235,7 @@ class CorrectionList(QWidget):
     def _enable(self) -> None:
         self.remove_button.setEnabled(bool(self.chosen) and not self._locked)
         self.undo_button.setEnabled(self._can_undo and not self._locked)
+        self.folder_button.setEnabled(not self._locked)
 
     def _text(self, item: CorrectionItem) -> str:
         metrics = self.list.fontMetrics()

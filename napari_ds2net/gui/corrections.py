@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 from psygnal import Signal
 
 from napari_ds2net.gui.model_list import ModelList
-from napari_ds2net.workspace import Workspace, default_folder
+from napari_ds2net.workspace import Workspace, choose_folder, default_folder, folder_of
 
 
 class Corrections:
@@ -46,9 +47,32 @@ class Corrections:
         name = self.root_of(model)
         with self._lock:
             if name not in self._open:
-                self._open[name] = Workspace.open(default_folder(name))
+                self._open[name] = Workspace.open(folder_of(name))
             workspace = self._open[name]
         workspace.refresh()
+        return workspace
+
+    def keep_in(self, model: str, folder: Path | None) -> Workspace:
+        """Keep the corrections of a model and its heirs in another folder; return its workspace.
+
+        Parameters
+        ----------
+        model
+            Any model of the family.
+        folder
+            One that exists, with or without corrections in it; None for the program's own.
+
+        Raises
+        ------
+        WorkspaceError
+            It cannot be opened, or the choice cannot be kept; then all is as it was.
+        """
+        name = self.root_of(model)
+        workspace = Workspace.open(default_folder(name) if folder is None else folder)
+        choose_folder(name, folder)
+        with self._lock:
+            self._open[name] = workspace
+            self._told.discard(name)
         return workspace
 
     def take_news(self, model: str) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class FineTuneChoices(QObject):
         self._panel = panel
         self._models = models
         self._corrections = corrections
-        self._proposed = ""
+        self._proposed = self._unreadable = ""
         self._shown: dict[Key, Correction] = {}
         self._removed: list[tuple[Correction, ...]] = []
         self._background = Background(self)
@@ -102,6 +102,8 @@ class FineTuneChoices(QObject):
         """Say what is missing before a fine-tuning can start; empty where nothing is."""
         if not self._panel.model:
             return "There is no model to start from; add one in the panel “Segment with DS²Net”."
+        if self._unreadable:
+            return self._unreadable
         count = len(self._shown)
         if count < FEWEST:
             found = "there is one" if count else "there is none"
@@ -120,9 +122,10 @@ class FineTuneChoices(QObject):
     def _show_corrections(self) -> None:
         try:
             found = self._corrections.workspace_for(self._panel.model).corrections()
+            self._unreadable = ""
         except DS2NetError as error:
             found = ()
-            self._panel.set_status(_messages.complain(error))
+            self._unreadable = _messages.complain(error)
         self._shown = {_key(correction): correction for correction in found}
         learned = self._models.card(self._panel.model).recipe.get("learned", ())
         items = [_item(each, len(found), learned) for each in found]

@@ -1,6 +1,8 @@
-"""What is to be known of the folder of corrections: damaged files, and whether names are kept."""
+"""The folder of corrections: where it is, damaged files, and whether names are kept."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from qtpy.QtCore import QObject
 
@@ -9,6 +11,7 @@ from napari_ds2net.gui import _messages
 from napari_ds2net.gui._background import Background
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.panels.fine_tune import FineTunePanel
+from napari_ds2net.workspace import chosen_folder, default_folder
 
 
 class WorkspaceCare(QObject):
@@ -30,6 +33,7 @@ class WorkspaceCare(QObject):
         self._root = ""
         self._problems: tuple[str, ...] = ()
         panel.corrections.anonymous_requested.connect(self._on_anonymous_requested)
+        panel.corrections.folder_requested.connect(self._on_folder_requested)
 
     def show(self) -> None:
         """Show what belongs to the chosen model; look again where something was wrong."""
@@ -52,11 +56,13 @@ class WorkspaceCare(QObject):
         self._background.run(work, done, lambda _: None)
 
     def _show_choice(self) -> None:
+        root, shown = self._corrections.root_of(self._panel.model), self._panel.corrections
         try:
-            workspace = self._corrections.workspace_for(self._panel.model)
+            chosen = chosen_folder(root)
+            shown.set_folder(str(chosen or default_folder(root)), chosen=chosen is not None)
+            shown.set_anonymous(self._corrections.workspace_for(self._panel.model).anonymous)
         except DS2NetError:
             return  # the list of corrections says why
-        self._panel.corrections.set_folder(str(workspace.folder), anonymous=workspace.anonymous)
 
     def _on_anonymous_requested(self, anonymous: bool) -> None:
         try:
@@ -64,3 +70,30 @@ class WorkspaceCare(QObject):
         except DS2NetError as error:
             self._panel.set_status(_messages.complain(error))
         self._show_choice()
+
+    def _on_folder_requested(self, folder: Path | None) -> None:
+        model = self._panel.model
+        left = self._left_behind(model)
+        try:
+            workspace = self._corrections.keep_in(model, folder)
+        except DS2NetError as error:
+            self._panel.set_status(_messages.complain(error))
+            return
+        self._root = ""
+        self._corrections.changed.emit()
+        found = len(workspace.corrections())
+        here = f", which has {found} already" if found else ""
+        kept = f"Corrections are kept in {workspace.folder} from now on{here}."
+        self._panel.set_status(kept + left)
+
+    def _left_behind(self, model: str) -> str:
+        """Say what stays in the folder that there was before."""
+        try:
+            before = self._corrections.workspace_for(model)
+        except DS2NetError:  # it is gone, which may be why another is chosen
+            return ""
+        count = len(before.corrections())
+        if not count:
+            return ""
+        stay = "the one" if count == 1 else f"the {count}"
+        return f" In {before.folder} {stay} accepted before stay{'s' * (count == 1)}."

@@ -14,7 +14,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_ds2net.data_folder import data_folder
 from napari_ds2net.errors import WorkspaceError
 from napari_ds2net.workspace import durable, journal, ledger, transactions
 from napari_ds2net.workspace.books import Books
@@ -25,17 +24,8 @@ from napari_ds2net.workspace.ledger import Ledger
 from napari_ds2net.workspace.locking import locked
 from napari_ds2net.workspace.prepared import app_version, prepare
 from napari_ds2net.workspace.problems import find_problems
-from napari_ds2net.workspace.source import ModelUsed, Origin, SourceInfo, file_name
+from napari_ds2net.workspace.source import ModelUsed, Origin, SourceInfo
 from napari_ds2net.workspace.split import Split, SplitOptions, divide, marked, new_marks
-
-
-def default_folder(name: str) -> Path:
-    """Return where the corrections made with the model `name` are kept unless the user chooses.
-
-    ``$DS2NET_HOME/workspaces/NAME`` where the variable is set, otherwise in the data folder that
-    the system gives this program. It may not exist yet.
-    """
-    return data_folder() / "workspaces" / (file_name(name) or "workspace")
 
 
 class Workspace:
@@ -72,7 +62,7 @@ class Workspace:
         Parameters
         ----------
         folder
-            The user's choice, or `default_folder`.
+            The user's choice, or `folder_of`.
         create
             Whether to make it where there is none. A folder that holds other files is fine: they
             are left alone.

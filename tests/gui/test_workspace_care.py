@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QFileDialog
 
 from napari_ds2net.gui.fine_tune_widget import FineTuneWidget
 from napari_ds2net.gui.widgets import SegmentWidget
-from napari_ds2net.workspace import Workspace, default_folder
+from napari_ds2net.workspace import Workspace, choose_folder, default_folder
 from tests.gui.tuning import accept, part, settle
 from tests.gui.window import click, disc, segment
 from tests.gui.window import settle as settle_window
@@ -47,7 +49,7 @@ def test_names_are_left_out_from_the_moment_it_is_asked_for(
 ) -> None:
     box = part(tuner, "anonymous")
     assert not box.isChecked()
-    assert str(default_folder("polyp")) in box.toolTip()
+    assert str(default_folder("polyp")) in part(tuner, "corrections_folder_button").toolTip()
     qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(6, box.height() // 2))
     assert box.isChecked()
     assert Workspace.open(default_folder("polyp")).anonymous
@@ -63,3 +65,45 @@ def test_names_are_left_out_from_the_moment_it_is_asked_for(
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if b"Doe" in path.read_bytes()]
+
+
+def test_corrections_go_into_a_folder_of_ones_own_and_back(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tuner: FineTuneWidget,
+    tmp_path: Path, monkeypatch: Any,
+) -> None:  # fmt: skip
+    accept(3)
+    tuner.controller.corrections.changed.emit()
+    own = tmp_path / "My study"
+    own.mkdir()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(own))
+    listed = tuner.corrections
+    assert not listed.own_folder_action.isEnabled()
+    listed.other_folder_action.trigger()
+    assert f"kept in {own} from now on" in tuner.status_label.text()
+    assert "the 3 accepted before stay" in tuner.status_label.text()
+    assert listed.list.count() == 0
+    viewer.add_image(disc(), name="mine")
+    segment(qtbot, panel)
+    click(qtbot, panel, "accept_button")
+    settle_window(qtbot, lambda: "Accepted" in panel.status_label.text())
+    assert [each.stem for each in Workspace.open(own).corrections()] == ["mine"]
+    assert len(Workspace.open(default_folder("polyp")).corrections()) == 3
+    listed.own_folder_action.trigger()
+    assert listed.list.count() == 3
+    assert not listed.own_folder_action.isEnabled()
+
+
+def test_a_chosen_folder_that_is_gone_is_not_made_anew(
+    qtbot: QtBot, engine: Any, viewer: Any, told: list[str], tmp_path: Path, request: Any
+) -> None:
+    gone = tmp_path / "stick"
+    choose_folder("polyp", gone)
+    tuner: FineTuneWidget = request.getfixturevalue("tuner")
+    assert f"The folder {gone}, chosen for the corrections of 'polyp', is not there." in (
+        tuner.status_label.text()
+    )
+    assert not gone.exists()
+    accept(2)
+    tuner.corrections.own_folder_action.trigger()
+    assert "is not there" not in tuner.status_label.text()
+    assert tuner.corrections.list.count() == 2
