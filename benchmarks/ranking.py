@@ -34,7 +34,7 @@ from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.network.checkpoint import load_network
-from napari_ds2net.network.ds2net import DS2Net, DS2NetOutput
+from napari_ds2net.network.interface import NetworkOutput, SegmentationNetwork
 
 _PLAIN = InferenceOptions(split_touching=False)
 _FLIPPED = InferenceOptions(split_touching=False, flips=True)
@@ -44,14 +44,14 @@ _SAMPLED_PIXELS = 20_000
 class Branch(nn.Module):
     """A network that answers with twice the sum of one of its streams."""
 
-    def __init__(self, network: DS2Net, first: int) -> None:
+    def __init__(self, network: SegmentationNetwork, first: int) -> None:
         super().__init__()
         self.network = network
         self.first = first
 
-    def forward(self, image: torch.Tensor) -> DS2NetOutput:
+    def forward(self, image: torch.Tensor) -> NetworkOutput:
         """Return the output with another fused logit."""
-        output: DS2NetOutput = self.network(image)
+        output: NetworkOutput = self.network(image)
         logits = output.stage_logits[self.first : self.first + 3]
         return output._replace(logit=2 * torch.stack(logits).sum(dim=0))
 

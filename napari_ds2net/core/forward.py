@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_ds2net.network.ds2net import DS2Net, DS2NetOutput, pad
+from napari_ds2net.network.interface import PAD_TO, NetworkOutput, SegmentationNetwork, pad
 
 MASKS = 2
 """Maps after those of the classes: detail mask, semantic mask."""
@@ -18,13 +18,13 @@ _LARGEST_LOGIT = 30.0
 def compute_maps(network: nn.Module, pieces: torch.Tensor) -> torch.Tensor:
     """Run a network once.
 
-    The six stage logits are added at their own three strides first, P1 + P4, P2 + P5 and P3 + P6,
-    so that three maps are enlarged instead of six; enlarging is linear, the sum is the same.
+    Stage logits of one stride are added first, so that of DS2Net's six maps three are enlarged,
+    P1 + P4, P2 + P5 and P3 + P6; enlarging is linear, the sum is the same.
 
     Parameters
     ----------
     network
-        A `DS2Net`, or any module whose output is a `DS2NetOutput`.
+        A `SegmentationNetwork`, or any module whose output is a `NetworkOutput`.
     pieces
         float32, shape (N, 3, H, W), normalised, any H and W.
 
@@ -34,11 +34,11 @@ def compute_maps(network: nn.Module, pieces: torch.Tensor) -> torch.Tensor:
     semantic mask at their finest scale, both in [0, 1].
     """
     height, width = pieces.shape[-2:]
-    padded = pad(pieces)
-    if isinstance(network, DS2Net):
+    padded = pad(pieces, network.pad_to if isinstance(network, SegmentationNetwork) else PAD_TO)
+    if isinstance(network, SegmentationNetwork):
         logit, detail, semantic = _staged(network, padded)
     else:
-        output: DS2NetOutput = network(padded)
+        output: NetworkOutput = network(padded)
         logit, detail, semantic = output.logit, output.detail_masks[-1], output.semantic_masks[-1]
     size = padded.shape[-2:]
     maps = [logit.float(), resize(detail.float(), size), resize(semantic.float(), size)]
@@ -83,19 +83,21 @@ def resize(maps: torch.Tensor, size: Sequence[int], *, antialias: bool = False) 
 
 
 def _staged(
-    network: DS2Net, padded: torch.Tensor
+    network: SegmentationNetwork, padded: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the fused logit at full size and the finest masks; the decoder works in float32."""
     precision = next(network.encoder.parameters()).dtype
     features = network.features(padded.to(precision))
     maps = network.decode([level.float() for level in features])
     size = padded.shape[-2:]
-    sums = (
-        resize(detail + semantic, size)
-        for detail, semantic in zip(maps.logits[:3], maps.logits[3:], strict=True)
-    )
+    sums: dict[int, torch.Tensor] = {}
+    for stride, logit in zip(network.stage_strides, maps.logits, strict=True):
+        sums[stride] = sums[stride] + logit if stride in sums else logit
+    total = torch.zeros((), device=padded.device)
+    for logit in sums.values():
+        total = total + resize(logit, size)
     return (
-        sum(sums, torch.zeros((), device=padded.device)),
+        total,
         maps.detail_masks[-1],
         maps.semantic_masks[-1],
     )

@@ -14,7 +14,7 @@ from napari_ds2net.core.device import ComputePlan, using_threads
 from napari_ds2net.core.forward import compute_maps
 from napari_ds2net.core.memory import is_out_of_memory
 from napari_ds2net.errors import DeviceError
-from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 
 LARGEST_CHANGE_BY_FOLDING = 1e-3
 """Change of a probability that folding may cause by rounding; it is about 1e-5."""
@@ -35,8 +35,8 @@ def prepare(network: nn.Module, plan: ComputePlan) -> nn.Module:
     Parameters
     ----------
     network
-        A `DS2Net`, or any module whose output is a `DS2NetOutput` (then always in float32). It
-        stays as it is.
+        A `SegmentationNetwork`, or any module whose output is a `NetworkOutput` (then always in
+        float32). It stays as it is.
     plan
         Where and how to compute.
 
@@ -54,7 +54,7 @@ def prepare(network: nn.Module, plan: ComputePlan) -> nn.Module:
         with using_threads(plan.threads):
             ready = _tried(ready, _fold, LARGEST_CHANGE_BY_FOLDING)
             ready = move(ready, dataclasses.replace(plan, precision="float32"))
-            if isinstance(ready, DS2Net) and plan.precision != "float32":
+            if isinstance(ready, SegmentationNetwork) and plan.precision != "float32":
                 ready = _tried(
                     ready, lambda copied: move(copied, plan), LARGEST_CHANGE_BY_PRECISION
                 )
@@ -71,7 +71,7 @@ def move(network: nn.Module, plan: ComputePlan) -> nn.Module:
     layout = torch.channels_last if plan.channels_last else torch.contiguous_format
     network.to(torch.device(plan.device))
     network.to(memory_format=layout)
-    if isinstance(network, DS2Net):
+    if isinstance(network, SegmentationNetwork):
         network.encoder.to(plan.dtype)
     return network
 

@@ -17,8 +17,8 @@ from napari_ds2net.network.checkpoint import (
     load_parameters,
     save_checkpoint,
 )
-from napari_ds2net.network.ds2net import DS2Net
 from napari_ds2net.network.header import read_header
+from napari_ds2net.network.interface import SegmentationNetwork
 
 _PROBE_SIZE = 64
 """Edge in pixels of the blank image that a new network has to segment."""
@@ -29,7 +29,7 @@ class Adopted:
     """A network that works and the card it will have; `verbatim` when its file is kept."""
 
     source: Path
-    network: DS2Net
+    network: SegmentationNetwork
     card: ModelCard
     verbatim: bool
 
@@ -89,7 +89,7 @@ def _named(card: ModelCard, name: str | None, path: Path) -> ModelCard:
     return dataclasses.replace(card, name=check_name(chosen))
 
 
-def _check_answers(network: DS2Net, card: ModelCard, path: Path) -> None:
+def _check_answers(network: SegmentationNetwork, card: ModelCard, path: Path) -> None:
     """Refuse a network whose answer is not finite, or has not one plane per class of the card."""
     with torch.inference_mode():
         logit = network(torch.zeros(1, 3, _PROBE_SIZE, _PROBE_SIZE)).logit

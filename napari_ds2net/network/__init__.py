@@ -18,16 +18,20 @@ if TYPE_CHECKING:
         load_network,
         save_checkpoint,
     )
-    from napari_ds2net.network.ds2net import DS2Net, DS2NetOutput
+    from napari_ds2net.network.ds2net import DS2Net
+    from napari_ds2net.network.interface import NetworkOutput, SegmentationNetwork
+    from napari_ds2net.network.m2snet import M2SNet
 
 __all__ = [
     "Checkpoint",
     "DS2Net",
-    "DS2NetOutput",
     "Framing",
     "Intensity",
+    "M2SNet",
     "ModelCard",
     "NetworkConfig",
+    "NetworkOutput",
+    "SegmentationNetwork",
     "TrainingData",
     "build_network",
     "load_backbone",
@@ -37,7 +41,12 @@ __all__ = [
     "save_checkpoint",
 ]
 
-_HOMES = {"DS2Net": "ds2net", "DS2NetOutput": "ds2net"}
+_HOMES = {
+    "DS2Net": "ds2net",
+    "M2SNet": "m2snet",
+    "NetworkOutput": "interface",
+    "SegmentationNetwork": "interface",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -13,11 +13,11 @@ import torch
 from napari_ds2net.errors import CheckpointError
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.checkpoint import load_network
-from napari_ds2net.network.ds2net import DS2Net
 from napari_ds2net.network.header import read_header
+from napari_ds2net.network.interface import SegmentationNetwork
 
 
-def average_networks(paths: Sequence[Path]) -> tuple[DS2Net, ModelCard]:
+def average_networks(paths: Sequence[Path]) -> tuple[SegmentationNetwork, ModelCard]:
     """Average the parameters and buffers of networks of one shape.
 
     It helps where the networks went on from one start, so that they lie in one valley of the loss

@@ -20,9 +20,11 @@ from torch import nn
 from napari_ds2net.errors import CheckpointError
 from napari_ds2net.network import released
 from napari_ds2net.network.card import ModelCard
-from napari_ds2net.network.config import NetworkConfig
+from napari_ds2net.network.config import M2SNET_ENCODER, NetworkConfig
 from napari_ds2net.network.ds2net import DS2Net
 from napari_ds2net.network.header import FORMAT, FORMAT_VERSION, read_header
+from napari_ds2net.network.interface import SegmentationNetwork
+from napari_ds2net.network.m2snet import M2SNet
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 _SHOWN_KEYS = 3
@@ -39,9 +41,10 @@ class Checkpoint:
 
 def build_network(
     config: NetworkConfig, *, drop_path: float = 0.0, pretrained: bool = False
-) -> DS2Net:
-    """Build an untrained network; see `DS2Net`."""
-    return DS2Net(config, drop_path=drop_path, pretrained=pretrained)
+) -> SegmentationNetwork:
+    """Build an untrained network; see `DS2Net` and `M2SNet`."""
+    kinds: dict[str, type[DS2Net | M2SNet]] = {"ds2net": DS2Net, "m2snet": M2SNet}
+    return kinds[config.architecture](config, drop_path=drop_path, pretrained=pretrained)
 
 
 def save_checkpoint(path: Path | str, network: nn.Module, card: ModelCard) -> None:
@@ -55,7 +58,7 @@ def save_checkpoint(path: Path | str, network: nn.Module, card: ModelCard) -> No
     path
         The file, by convention ``*.safetensors``.
     network
-        A network with a `config`, such as `DS2Net`.
+        A `SegmentationNetwork`.
     card
         Its model card.
 
@@ -129,7 +132,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     return Checkpoint(config, card, floats)
 
 
-def load_network(path: Path | str) -> DS2Net:
+def load_network(path: Path | str) -> SegmentationNetwork:
     """Load a network for prediction.
 
     Parameters
@@ -152,7 +155,7 @@ def load_network(path: Path | str) -> DS2Net:
     return network.eval()
 
 
-def load_backbone(network: DS2Net, path: Path | str) -> None:
+def load_backbone(network: SegmentationNetwork, path: Path | str) -> None:
     """Load a backbone-only file, such as ``pvt_v2_b2.pth``, into the encoder of `network`.
 
     Raises
@@ -229,27 +232,51 @@ def _is_torch_file(path: Path) -> bool:
 
 
 def _from_release(path: Path) -> Checkpoint:
-    """Read a state dict of the authors' DS2Net under our names."""
+    """Read a state dict of the authors' DS2Net or M2SNet under our names."""
     state = read_torch_state(path)
-    if not released.is_released_ds2net(state):
-        raise CheckpointError(f"{_what(path, state)}; expected a DS2Net state dict.")
-    encoder = released.pvt_variant(state, "backbone1.")
-    if encoder is None:
-        raise CheckpointError(f"{path.name} has a PVTv2 of unknown size; expected B0 to B5.")
-    head = state["output_conv6.weight"]
-    config = NetworkConfig(encoder=encoder, outputs=int(head.shape[0]), channels=int(head.shape[1]))
+    if released.is_released_m2snet(state):
+        config, renamed = _m2snet_config(path, state), released.rename_m2snet(state)
+    elif released.is_released_ds2net(state):
+        config, renamed = _ds2net_config(path, state), released.rename_ds2net(state)
+    else:
+        raise CheckpointError(f"{_what(path, state)}; expected a DS2Net or M2SNet state dict.")
     card = ModelCard(
         name=path.stem,
         description="State dict of the authors' release; input size and normalisation as theirs.",
         classes=tuple(f"class {k + 1}" for k in range(config.outputs)),
     )
-    return Checkpoint(config, card, released.rename_ds2net(state))
+    return Checkpoint(config, card, renamed)
+
+
+def _ds2net_config(path: Path, state: Mapping[str, torch.Tensor]) -> NetworkConfig:
+    encoder = released.pvt_variant(state, "backbone1.")
+    if encoder is None:
+        raise CheckpointError(f"{path.name} has a PVTv2 of unknown size; expected B0 to B5.")
+    outputs, channels = (int(size) for size in state["output_conv6.weight"].shape[:2])
+    return NetworkConfig(encoder=encoder, outputs=outputs, channels=channels)
+
+
+def _m2snet_config(path: Path, state: Mapping[str, torch.Tensor]) -> NetworkConfig:
+    for name, value in released.fixed_filters(state).items():
+        if not bool((value == (1 if value.ndim > 1 else 0)).all()):
+            raise CheckpointError(
+                f"{path.name} has values in {name} that M2SNet has not; expected a fixed filter "
+                "of ones."
+            )
+    outputs, channels = (int(size) for size in state["output1.0.weight"].shape[:2])
+    return NetworkConfig(
+        architecture="m2snet", encoder=M2SNET_ENCODER, outputs=outputs, channels=channels
+    )
 
 
 def _what(path: Path, state: Mapping[str, torch.Tensor]) -> str:
     """Say in a few words what a state dict seems to be."""
     if released.is_released_ds2net(state):
         kind = "a whole DS2Net"
+    elif released.is_released_m2snet(state):
+        kind = "a whole M2SNet"
+    elif released.is_released_msnet(state):
+        kind = "an MSNet, which compares levels at a single scale"
     elif released.is_released_backbone(state):
         kind = "a PVTv2 backbone without a decoder"
     else:

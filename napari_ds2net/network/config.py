@@ -8,7 +8,10 @@ from typing import Any
 
 from napari_ds2net.errors import CheckpointError
 
-ARCHITECTURES = ("ds2net",)
+ARCHITECTURES = {"ds2net": "DS²Net", "m2snet": "M²SNet"}
+"""The decoder families by their name in files and recipes, and how people write them."""
+M2SNET_ENCODER = "res2net50d"
+M2SNET_CHANNELS = 64
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,14 +21,15 @@ class NetworkConfig:
     Attributes
     ----------
     architecture
-        Name of the decoder family; ``"ds2net"``.
+        Name of the decoder family; ``"ds2net"`` or ``"m2snet"``.
     encoder
-        A timm model with a feature pyramid of strides 4, 8, 16 and 32. The paper's is
-        ``"pvt_v2_b2"``; ``"mobilenetv2_100"`` is the small one for CPUs.
+        A timm model with a feature pyramid of strides 4, 8, 16 and 32. The papers' are
+        ``"pvt_v2_b2"`` for DS2Net and ``"res2net50d"`` for M2SNet; ``"mobilenetv2_100"`` is the
+        small one for CPUs.
     outputs
         K, the number of output channels; 1 in the paper. Each channel is an independent sigmoid.
     channels
-        Width of both decoder streams; 32 in the paper.
+        Width of the decoder; 32 in the paper of DS2Net, 64 in that of M2SNet.
 
     Raises
     ------
@@ -51,11 +55,26 @@ class NetworkConfig:
                 raise CheckpointError(
                     f"{name} is {value!r}; expected a whole number of at least 1."
                 )
-        if self.channels < 16:
+        if self.architecture == "ds2net" and self.channels < 16:
             raise CheckpointError(
                 f"channels is {self.channels}; expected at least 16, because channel attention "
                 "reduces 16-fold."
             )
+        if self.has_stem_level and self.channels != M2SNET_CHANNELS:
+            raise CheckpointError(
+                f"channels is {self.channels}; expected {M2SNET_CHANNELS} for M2SNet on "
+                f"{M2SNET_ENCODER}, whose stem has so many and is used as it is."
+            )
+
+    @property
+    def has_stem_level(self) -> bool:
+        """Whether the encoder's stem is a level of its own: M2SNet on the paper's encoder."""
+        return self.architecture == "m2snet" and self.encoder == M2SNET_ENCODER
+
+    @property
+    def title(self) -> str:
+        """What the network is, in words: ``"M²SNet on mobilenetv2_100"``."""
+        return f"{ARCHITECTURES[self.architecture]} on {self.encoder}"
 
     def to_json(self) -> str:
         """Return the configuration as a JSON object."""

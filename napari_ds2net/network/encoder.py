@@ -7,6 +7,7 @@ from typing import Protocol, cast
 import timm
 import torch
 from torch import nn
+from torch.nn import functional
 
 from napari_ds2net.errors import CheckpointError
 
@@ -34,6 +35,14 @@ class Encoder(nn.Module):
         Stochastic depth rate in training, rising linearly over the depth; the paper's is 0.1.
     pretrained
         Fetch timm's ImageNet weights (needs internet or a filled cache).
+    stem
+        Whether a level comes before these four: the map of stride 2 after a maximum over 3 x 3
+        pixels, also of stride 4, which is what a ResNet's first stage gets.
+
+    Attributes
+    ----------
+    channels
+        C of the levels, fine to coarse.
 
     Raises
     ------
@@ -41,14 +50,17 @@ class Encoder(nn.Module):
         timm does not know the model, it has not these four levels, or its weights cannot be had.
     """
 
-    def __init__(self, name: str, *, drop_path: float = 0.0, pretrained: bool = False) -> None:
+    def __init__(
+        self, name: str, *, drop_path: float = 0.0, pretrained: bool = False, stem: bool = False
+    ) -> None:
         super().__init__()
-        levels = _levels(name)
+        self.stem = stem
+        levels = _levels(name, (2, *STRIDES) if stem else STRIDES)
         self.body = _create(name, levels, drop_path, pretrained)
         self.channels = tuple(_feature_info(self.body).channels())
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Return F1..F4.
+        """Return F1..F4, after the stem's map where there is one.
 
         Parameters
         ----------
@@ -57,16 +69,23 @@ class Encoder(nn.Module):
 
         Returns
         -------
-        Four maps, shapes (N, C_i, H / s, W / s) for the strides s = 4, 8, 16, 32.
+        Maps of the shapes (N, C_i, H / s, W / s) for the strides s = 4, 8, 16, 32.
         """
-        return cast("list[torch.Tensor]", self.body(image))
+        maps = cast("list[torch.Tensor]", self.body(image))
+        if self.stem:
+            maps[0] = functional.max_pool2d(maps[0], 3, stride=2, padding=1)
+        return maps
+
+    def level_names(self) -> list[str]:
+        """Return timm's names of the modules that end F1..F4."""
+        return _feature_info(self.body).module_name()[-len(STRIDES) :]
 
     def coarsest_level(self) -> nn.Sequential:
         """Return what makes F4 of F3; empty where the body does not run its modules in a row.
 
         The modules are the encoder's own, so training them trains the encoder.
         """
-        before, last = cast("_FeatureInfo", self.body.feature_info).module_name()[-2:]
+        before, last = self.level_names()[-2:]
         modules = self._between(before, last)
         return nn.Sequential(*modules)
 
@@ -89,8 +108,8 @@ def _feature_info(model: nn.Module) -> _FeatureInfo:
     return cast("_FeatureInfo", model.feature_info)
 
 
-def _levels(name: str) -> tuple[int, ...]:
-    """Return the indices of the levels with our strides."""
+def _levels(name: str, strides: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the indices of the levels with these strides."""
     if not timm.is_model(name):
         raise CheckpointError(
             f"timm {timm.__version__} knows no encoder {name!r}; expected a name such as "
@@ -101,11 +120,11 @@ def _levels(name: str) -> tuple[int, ...]:
             reduction = _feature_info(timm.create_model(name, features_only=True)).reduction()
         except (RuntimeError, AttributeError) as error:
             raise CheckpointError(f"The encoder {name!r} gives no feature pyramid.") from error
-    if not set(STRIDES) <= set(reduction):
+    if not set(strides) <= set(reduction):
         raise CheckpointError(
-            f"The encoder {name!r} has levels of strides {reduction}; expected {list(STRIDES)}."
+            f"The encoder {name!r} has levels of strides {reduction}; expected {list(strides)}."
         )
-    return tuple(reduction.index(stride) for stride in STRIDES)
+    return tuple(reduction.index(stride) for stride in strides)
 
 
 def _create(name: str, levels: tuple[int, ...], drop_path: float, pretrained: bool) -> nn.Module:

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from napari_ds2net.core.device import ComputePlan
+from napari_ds2net.network import NetworkOutput
 from napari_ds2net.network.card import Framing, ModelCard
-from napari_ds2net.network.ds2net import DS2NetOutput
 
 PLAN = ComputePlan(device="cpu")
 
@@ -27,12 +27,12 @@ class LocalNetwork(nn.Module):
         self.levels = levels or (0.5,)
         self.batches: list[tuple[int, ...]] = []
 
-    def forward(self, image: torch.Tensor) -> DS2NetOutput:
+    def forward(self, image: torch.Tensor) -> NetworkOutput:
         self.batches.append(tuple(image.shape))
         blurred = functional.avg_pool2d(image[:, :1], 5, 1, 2, count_include_pad=False)
         logit = torch.cat([20 * (blurred - level) for level in self.levels], dim=1)
         small = functional.avg_pool2d(image, 4)
-        return DS2NetOutput((logit / 6,) * 6, (small[:, 1:2],) * 3, (small[:, 2:3],) * 3, logit)
+        return NetworkOutput((logit / 6,) * 6, (small[:, 1:2],) * 3, (small[:, 2:3],) * 3, logit)
 
 
 def card(name: str, framing: Framing, input_size: tuple[int, int]) -> ModelCard:

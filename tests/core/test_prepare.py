@@ -10,8 +10,8 @@ from napari_ds2net.core import prepare as prepare_module
 from napari_ds2net.core.device import ComputePlan
 from napari_ds2net.core.forward import compute_maps
 from napari_ds2net.core.prepare import copy_to_cpu, prepare
+from napari_ds2net.network import DS2Net, NetworkOutput
 from napari_ds2net.network.config import NetworkConfig
-from napari_ds2net.network.ds2net import DS2Net, DS2NetOutput
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +90,10 @@ class Crossed(nn.Module):
         self.norm = nn.BatchNorm2d(3)
         self.norm.running_mean = torch.tensor([1.0, 2.0, 3.0])
 
-    def forward(self, image: torch.Tensor) -> DS2NetOutput:
+    def forward(self, image: torch.Tensor) -> NetworkOutput:
         logit = self.convolution(self.norm(image)).sum(dim=1, keepdim=True)
         mask = torch.zeros_like(logit)
-        return DS2NetOutput((logit / 6,) * 6, (mask,) * 3, (mask,) * 3, logit)
+        return NetworkOutput((logit / 6,) * 6, (mask,) * 3, (mask,) * 3, logit)
 
 
 @torch.inference_mode()

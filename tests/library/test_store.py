@@ -16,7 +16,7 @@ from napari_ds2net.network import (
     read_header,
     save_checkpoint,
 )
-from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 
 
 def test_the_root_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_a_file_cut_short_is_not_imported(
 
 
 def test_a_network_without_an_answer_is_not_imported(
-    library: ModelLibrary, network: DS2Net, tmp_path: Path
+    library: ModelLibrary, network: SegmentationNetwork, tmp_path: Path
 ) -> None:
     wild = build_network(network.config)
     biases = {f"heads.{head}.bias": torch.full((1,), 3e38) for head in range(6)}

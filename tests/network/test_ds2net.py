@@ -27,7 +27,9 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> DS2Net:
     state = reference_weights.state_dict("ds2net")
     path = tmp_path_factory.mktemp("released") / "release.pth"
     torch.save({name: torch.from_numpy(np.asarray(value)) for name, value in state.items()}, path)
-    return load_network(path)
+    network = load_network(path)
+    assert isinstance(network, DS2Net)
+    return network
 
 
 def test_outputs_equal_the_golden_file(released: DS2Net) -> None:

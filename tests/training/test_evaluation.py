@@ -22,8 +22,8 @@ from napari_ds2net.core.inference import prepare
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
 from napari_ds2net.errors import DatasetError, ImageError, SettingsError
+from napari_ds2net.network import NetworkOutput
 from napari_ds2net.network.card import Framing, ModelCard
-from napari_ds2net.network.ds2net import DS2NetOutput
 from tests.training.evaluation_cases import CARD, brightness, make_prediction, square, write_pair
 
 EMPTY = square(0, 0, 0)
@@ -196,11 +196,11 @@ def test_stopping_early_is_to_stop_iterating(pairs: list[Pair]) -> None:
 class BrightnessNetwork(torch.nn.Module):
     """Says object where an image, normalised to [-1, 1], is bright."""
 
-    def forward(self, image: torch.Tensor) -> DS2NetOutput:
+    def forward(self, image: torch.Tensor) -> NetworkOutput:
         logit = 20.0 * image.mean(dim=1, keepdim=True)
         masks = (logit.sigmoid(),) * 3
         stages = (logit,) * 6
-        return DS2NetOutput(
+        return NetworkOutput(
             stage_logits=stages, detail_masks=masks, semantic_masks=masks, logit=logit
         )
 
