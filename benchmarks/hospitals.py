@@ -23,7 +23,7 @@ from napari_ds2net.core.files import read_image
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.checkpoint import load_network
-from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 
 _NAMES = (
     ("C3", r"C3_"),
@@ -55,7 +55,7 @@ class Subject:
         entry = ModelLibrary().entry(model)
         return cls(entry.path, entry.card)
 
-    def network(self) -> DS2Net:
+    def network(self) -> SegmentationNetwork:
         """Return it anew."""
         return load_network(self.path)
 
@@ -70,7 +70,7 @@ class Hospital:
     tested: frozenset[int]
     subject: Subject
     scores: NDArray[np.float64] | None = None
-    start: DS2Net | None = None
+    start: SegmentationNetwork | None = None
 
     def pick(self, count: int, seed: int, order: str) -> tuple[list[int], list[int]]:
         """Return images to correct, one of each group, and the tested ones that are unlike them."""
@@ -86,7 +86,7 @@ class Hospital:
         return picked, [at for at in sorted(self.tested) if self.groups[at] not in seen]
 
     def dice(
-        self, network: DS2Net, members: Sequence[int], thresholds: Sequence[float]
+        self, network: SegmentationNetwork, members: Sequence[int], thresholds: Sequence[float]
     ) -> dict[float, float]:
         """Return mean Dice of whole frames at the network's size, for every threshold."""
         said = [self._examined(network, at) for at in members]
@@ -95,14 +95,14 @@ class Hospital:
             for threshold in thresholds
         }
 
-    def _examined(self, network: DS2Net, at: int) -> Examined:
+    def _examined(self, network: SegmentationNetwork, at: int) -> Examined:
         """Return what a network says of an image, from cached features where it can."""
         if self._has_own_encoder(network):
             made = _encode([self.planes[at]], network, ViewMaker(self.subject.card, 0))
             return examine(made, network, [0])
         return examine(self._cache(network), network, [at])
 
-    def _has_own_encoder(self, network: DS2Net) -> bool:
+    def _has_own_encoder(self, network: SegmentationNetwork) -> bool:
         if self.start is None:
             self.start = self.subject.network()
         ours, others = network.encoder.parameters(), self.start.encoder.parameters()
@@ -118,7 +118,7 @@ class Hospital:
             )
         return self.scores
 
-    def _cache(self, encoder: DS2Net) -> CachedViews:
+    def _cache(self, encoder: SegmentationNetwork) -> CachedViews:
         key = (str(self.subject.path), self.name, len(self.planes))
         if key not in _CACHES:
             maker = ViewMaker(self.subject.card, 0)
@@ -147,7 +147,9 @@ def _read(pair: Pair, card: ModelCard) -> NDArray[np.uint8]:
     return framed(image, mask, np.ones(mask.shape, np.bool_), card)
 
 
-def _encode(planes: Sequence[NDArray[np.uint8]], network: DS2Net, maker: ViewMaker) -> CachedViews:
+def _encode(
+    planes: Sequence[NDArray[np.uint8]], network: SegmentationNetwork, maker: ViewMaker
+) -> CachedViews:
     steps = cache_views(planes, network, maker, choose_plan("cpu"), CacheLimits(0, 1e12, 1e12))
     while True:
         try:
@@ -157,7 +159,7 @@ def _encode(planes: Sequence[NDArray[np.uint8]], network: DS2Net, maker: ViewMak
             return made
 
 
-def _score(cache: CachedViews, network: DS2Net, at: int) -> float:
+def _score(cache: CachedViews, network: SegmentationNetwork, at: int) -> float:
     probability = torch.sigmoid(examine(cache, network, [at]).logit)
     uncertainty = 1 - (2 * probability - 1).abs()
     region = probability > 0.1

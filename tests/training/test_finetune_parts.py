@@ -32,15 +32,15 @@ from ds2net_training.losses import deep_supervision_loss, make_target
 from ds2net_training.stage_logits import StageLogits
 from napari_ds2net.core.device import choose_plan
 from napari_ds2net.network import Framing, ModelCard, NetworkConfig, build_network
-from napari_ds2net.network.ds2net import DS2Net
 from napari_ds2net.network.encoder import Encoder
+from napari_ds2net.network.interface import SegmentationNetwork
 from tests.training.finetune_cases import CARD, SETTINGS
 
 R = TypeVar("R")
 LIMITS = CacheLimits(views=2, most_bytes=1e9, seconds=1e9)
 
 
-def _network() -> DS2Net:
+def _network() -> SegmentationNetwork:
     torch.manual_seed(0)
     return build_network(NetworkConfig(encoder="mobilenetv2_035", channels=16)).eval()
 
@@ -66,7 +66,7 @@ def _end(steps: Generator[object, None, R]) -> tuple[list[object], R]:
             return events, stop.value
 
 
-def _cached(network: DS2Net, limits: CacheLimits = LIMITS) -> CachedViews:
+def _cached(network: SegmentationNetwork, limits: CacheLimits = LIMITS) -> CachedViews:
     maker = ViewMaker(CARD, seed=0)
     return _end(cache_views(_planes(), network, maker, choose_plan("cpu"), limits))[1]
 

@@ -13,7 +13,7 @@ from ds2net_training.gates import is_gate, renew_gates, set_apart
 from ds2net_training.mask_loss import mask_loss, outlines
 from ds2net_training.settings import Settings
 from ds2net_training.trainer import RunOptions, train_steps
-from napari_ds2net.network import load_checkpoint
+from napari_ds2net.network import DS2Net, load_checkpoint
 from napari_ds2net.network.blocks import SemanticEnhance
 from tests.training.drawn_data import draw_data, small_settings
 
@@ -158,6 +158,7 @@ def test_setting_apart_changes_no_output() -> None:
 
 def test_renewed_masks_learn_where_saturated_ones_cannot() -> None:
     network = new_network(small_settings(), None).eval()
+    assert isinstance(network, DS2Net)
     with torch.no_grad():
         for block in network.semantic_stream:
             block.get_parameter("spatial.conv.weight").fill_(30.0)

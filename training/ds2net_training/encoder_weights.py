@@ -16,11 +16,11 @@ from napari_ds2net.network.checkpoint import (
     read_torch_state,
 )
 from napari_ds2net.network.config import NetworkConfig
-from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 from napari_ds2net.network.released import is_released_backbone
 
 
-def new_network(settings: Settings, encoder_file: Path | None) -> DS2Net:
+def new_network(settings: Settings, encoder_file: Path | None) -> SegmentationNetwork:
     """Build the network of a recipe.
 
     Parameters
@@ -51,13 +51,13 @@ def new_network(settings: Settings, encoder_file: Path | None) -> DS2Net:
     return network
 
 
-def started_network(settings: Settings, path: Path) -> tuple[DS2Net, str]:
+def started_network(settings: Settings, path: Path) -> tuple[SegmentationNetwork, str]:
     """Build the network of a recipe with the parameters of another, and return that one's name.
 
     Parameters
     ----------
     settings
-        Must ask for the same encoder, width and number of classes as the file has.
+        Must ask for the same architecture, encoder, width and number of classes as the file has.
     path
         This project's file, or a released state dict.
 
@@ -72,9 +72,9 @@ def started_network(settings: Settings, path: Path) -> tuple[DS2Net, str]:
     wanted, found = _config(settings), checkpoint.config
     if wanted != found:
         raise SettingsError(
-            f"{path.name} has the encoder {found.encoder}, {found.channels} channels and "
-            f"{found.outputs} output(s), but the recipe asks for {wanted.encoder}, "
-            f"{wanted.channels} and {wanted.outputs}; start from a network that fits, or change "
+            f"{path.name} is {found.title} with {found.channels} channels and {found.outputs} "
+            f"output(s), but the recipe asks for {wanted.title} with {wanted.channels} and "
+            f"{wanted.outputs}; start from a network that fits, or change model.architecture, "
             "model.encoder, model.channels or model.classes."
         )
     network = _untrained(settings, pretrained=False)
@@ -85,10 +85,15 @@ def started_network(settings: Settings, path: Path) -> tuple[DS2Net, str]:
 def _config(settings: Settings) -> NetworkConfig:
     """Return the shape of the network that a recipe asks for."""
     model = settings.model
-    return NetworkConfig(encoder=model.encoder, outputs=len(model.classes), channels=model.channels)
+    return NetworkConfig(
+        architecture=model.architecture,
+        encoder=model.encoder,
+        outputs=len(model.classes),
+        channels=model.channels,
+    )
 
 
-def _untrained(settings: Settings, *, pretrained: bool) -> DS2Net:
+def _untrained(settings: Settings, *, pretrained: bool) -> SegmentationNetwork:
     """Build the network of a recipe with its rates of dropout."""
     model = settings.model
     torch.manual_seed(settings.seed)
@@ -99,7 +104,7 @@ def _untrained(settings: Settings, *, pretrained: bool) -> DS2Net:
     return network
 
 
-def load_encoder(network: DS2Net, path: Path) -> None:
+def load_encoder(network: SegmentationNetwork, path: Path) -> None:
     """Load `path` into the encoder; see `new_network`."""
     state = read_torch_state(path)
     if is_released_backbone(state):

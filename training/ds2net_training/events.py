@@ -48,7 +48,7 @@ class EpochDone:
     """One pass over the data, with its validation.
 
     `validation_dice` is the mean over the validation images at threshold 0.5; `stage_weights` are
-    the mean loss weights of P1..P6.
+    the mean loss weights of the network's stages.
     """
 
     epoch: int

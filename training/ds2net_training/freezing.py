@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import nn
 
 from napari_ds2net.network.encoder import Encoder
@@ -21,8 +19,7 @@ def frozen_modules(encoder: Encoder, levels: int) -> list[nn.Module]:
     """
     if levels == 0:
         return []
-    info: Any = encoder.body.feature_info
-    last = str(info.module_name()[levels - 1])
+    last = encoder.level_names()[levels - 1]
     names = {name for name, _ in encoder.body.named_modules()}
     last = last if last in names else last.replace(".", "_")  # timm flattens some pyramids
     passed: list[nn.Module] = []

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from napari_ds2net.network.blocks import DetailEnhance, SemanticEnhance
-from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 
 _GATES = ("mask_in", "mask_out", "spatial", "mask")
 _STRENGTH = 0.1
@@ -14,12 +14,12 @@ _STRENGTH = 0.1
 
 
 def is_gate(name: str) -> bool:
-    """Tell whether a parameter of `DS2Net` belongs to what makes detail and semantic masks."""
+    """Tell whether a parameter of a network belongs to what makes detail and semantic masks."""
     parts = name.split(".")
     return "_stream" in parts[0] and parts[2] in _GATES
 
 
-def set_apart(network: DS2Net) -> None:
+def set_apart(network: SegmentationNetwork) -> None:
     """Let the masks learn from `mask_loss` alone.
 
     The gradient of the supervised logits is ten to forty times as large where it reaches the
@@ -31,7 +31,7 @@ def set_apart(network: DS2Net) -> None:
 
 
 @torch.no_grad()
-def renew_gates(network: DS2Net) -> None:
+def renew_gates(network: SegmentationNetwork) -> None:
     """Give what makes the masks new parameters, drawn from torch's generator.
 
     A network that was trained without `mask_loss` has semantic masks whose two sigmoids are

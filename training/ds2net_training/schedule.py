@@ -19,6 +19,9 @@ def rate_factor(step: int, steps: int, settings: ScheduleSettings) -> float:
         return (step + 1) / settings.warmup_steps
     if settings.decay == "constant":
         return 1.0
+    if settings.decay == "triangular":
+        epoch = step * settings.epochs // max(1, steps)
+        return 1 - abs(2 * (epoch + 1) / (settings.epochs + 1) - 1)
     span = max(1, steps - settings.warmup_steps)
     progress = min(1.0, (step - settings.warmup_steps) / span)
     final = settings.final_rate_factor

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ds2net_training.tables import build, require
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.network.card import IMAGENET_MEAN, IMAGENET_STD, Framing, Intensity
+from napari_ds2net.network.config import ARCHITECTURES
 
 EncoderWeights = Literal["timm", "file", "none"]
 LossForm = Literal["as_written", "as_released"]
@@ -21,6 +22,7 @@ LossForm = Literal["as_written", "as_released"]
 class ModelSettings:
     """The network and what its card will say; the fields are those of `ModelCard`.
 
+    `architecture`, `encoder` and `channels` are those of `NetworkConfig`; M2SNet has 64 channels.
     `encoder_weights` is where the encoder starts: ``"timm"`` fetches ImageNet weights, ``"file"``
     takes the file given to the trainer, ``"none"`` starts at random; a training that starts from a
     whole network ignores it. `magnification` holds when the network is used and validated; in
@@ -31,6 +33,7 @@ class ModelSettings:
     description: str = ""
     licence: str = ""
     classes: tuple[str, ...] = ("object",)
+    architecture: str = "ds2net"
     encoder: str = "mobilenetv2_100"
     encoder_weights: EncoderWeights = "file"
     channels: int = 32
@@ -49,6 +52,11 @@ class ModelSettings:
     def __post_init__(self) -> None:
         """Check ranges."""
         require(bool(self.name), "model.name is empty; expected a name for the network.")
+        require(
+            self.architecture in ARCHITECTURES,
+            f"model.architecture is {self.architecture!r}; expected one of "
+            f"{', '.join(ARCHITECTURES)}.",
+        )
         require(
             self.input_size >= 32 and self.input_size % 32 == 0,
             f"model.input_size is {self.input_size}; expected a multiple of 32.",
@@ -235,11 +243,14 @@ class ScheduleSettings:
     ----------
     epochs, batch_size
         `batch_size` is the global one, over all processes.
+    optimizer, momentum
+        ``"adamw"``, or ``"sgd"`` with Nesterov's momentum, which AdamW ignores.
     learning_rate, encoder_rate_factor, gate_rate_factor, weight_decay
-        AdamW; the encoder's rate is its factor times the rate, and so is that of the few
+        Of the optimiser; the encoder's rate is its factor times the rate, and so is that of the few
         parameters that make the detail and semantic masks.
     decay, warmup_steps, final_rate_factor
-        ``"constant"`` (the paper) or ``"cosine"`` down to the final factor, after a linear rise.
+        ``"constant"`` (the paper of DS2Net) or ``"cosine"`` down to the final factor, after a
+        linear rise; ``"triangular"`` (the paper of M2SNet) rises and falls by epochs.
     clip_value, clip_norm
         Largest gradient element (the paper: 0.5) or norm; 0 turns each off.
     scales, scale_order
@@ -261,11 +272,13 @@ class ScheduleSettings:
 
     epochs: int = 100
     batch_size: int = 8
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    momentum: float = 0.9
     learning_rate: float = 1e-4
     encoder_rate_factor: float = 1.0
     gate_rate_factor: float = 1.0
     weight_decay: float = 1e-4
-    decay: Literal["constant", "cosine"] = "constant"
+    decay: Literal["constant", "cosine", "triangular"] = "constant"
     warmup_steps: int = 0
     final_rate_factor: float = 0.0
     clip_value: float = 0.5
@@ -316,6 +329,15 @@ class Settings:
     loss: LossSettings = LossSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a loss of masks that the network has not."""
+        masks = self.loss.masks > 0 or self.loss.fresh_masks
+        require(
+            self.model.architecture == "ds2net" or not masks,
+            "loss.masks and loss.fresh_masks teach the inner masks of DS2Net, and M2SNet has none; "
+            "leave them out, or set model.architecture to 'ds2net'.",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as they go into checkpoints and cards."""

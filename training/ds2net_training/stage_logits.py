@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_ds2net.network.ds2net import STAGE_STRIDES, DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 
 
 class StageOutput(NamedTuple):
@@ -17,9 +17,9 @@ class StageOutput(NamedTuple):
     Attributes
     ----------
     logits
-        P1..P6, each (N, K, H / stride, W / stride).
+        Of the stages, each (N, K, H / stride, W / stride).
     detail_masks, semantic_masks
-        As in `DS2NetOutput`: each (N, 1, h, w) in [0, 1], at strides 16, 8 and 4.
+        As in `NetworkOutput`: each (N, 1, h, w) in [0, 1].
     """
 
     logits: tuple[torch.Tensor, ...]
@@ -28,7 +28,7 @@ class StageOutput(NamedTuple):
 
 
 class StageLogits(nn.Module):
-    """A network that returns its six logits at the stride at which the loss is taken.
+    """A network that returns its logits at the stride at which the loss is taken.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class StageLogits(nn.Module):
         1, 2 or 4 pixels of the image.
     """
 
-    def __init__(self, network: DS2Net, stride: int) -> None:
+    def __init__(self, network: SegmentationNetwork, stride: int) -> None:
         super().__init__()
         self.network = network
         self.stride = stride
@@ -52,7 +52,7 @@ class StageLogits(nn.Module):
             )
             if stride > self.stride
             else logit
-            for logit, stride in zip(maps.logits, STAGE_STRIDES * 2, strict=True)
+            for logit, stride in zip(maps.logits, self.network.stage_strides, strict=True)
         )
         return StageOutput(logits, maps.detail_masks, maps.semantic_masks)
 

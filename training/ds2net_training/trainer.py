@@ -34,11 +34,11 @@ from ds2net_training.resume import Progress, load_resume_point, resume_path, sav
 from ds2net_training.run_options import RunOptions, start_fabric
 from ds2net_training.schedule import rate_factor, step_sizes, steps_per_epoch
 from ds2net_training.scorecard import score_network
-from ds2net_training.settings import Settings
+from ds2net_training.settings import ScheduleSettings, Settings
 from ds2net_training.stage_logits import StageLogits, scaled
 from ds2net_training.validation import normalised, validate
 from napari_ds2net.network.checkpoint import save_checkpoint
-from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 
 
 def train_steps(
@@ -89,7 +89,7 @@ class Trainer:
         settings: Settings,
         split: SplitSamples,
         options: RunOptions,
-        network: DS2Net | None = None,
+        network: SegmentationNetwork | None = None,
         parent: str | None = None,
     ) -> None:
         self.settings = settings
@@ -104,7 +104,7 @@ class Trainer:
         self.average = AveragedNetwork(raw, settings.schedule.average_decay)
         self.average.network.to(self.fabric.device)
         self.module, self.optimizer = self._set_up(raw)
-        self.progress = Progress()
+        self.progress = Progress(weight_sum=[0.0] * len(raw.stage_strides))
         self.best: dict[str, torch.Tensor] = {}
         self._images = fingerprint(self._pairs(split.training), self._pairs(split.validation))
         per_epoch = epoch_length(split.training, settings)
@@ -134,12 +134,12 @@ class Trainer:
         return self._result()
 
     @property
-    def raw(self) -> DS2Net:
+    def raw(self) -> SegmentationNetwork:
         """The network in training, without wrappers."""
-        network: DS2Net = self.module.module.network
+        network: SegmentationNetwork = self.module.module.network
         return network
 
-    def _set_up(self, raw: DS2Net) -> tuple[Any, Any]:
+    def _set_up(self, raw: SegmentationNetwork) -> tuple[Any, Any]:
         """Hand network and optimiser to Fabric."""
         schedule = self.settings.schedule
         raw = raw.to(memory_format=torch.channels_last)
@@ -164,7 +164,7 @@ class Trainer:
         freeze(self._frozen)
         if schedule.frozen_batch_norm:
             self._frozen += [m for m in raw.encoder.modules() if isinstance(m, nn.BatchNorm2d)]
-        optimizer = torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
+        optimizer = _optimizer(groups, schedule)
         module, optimizer = self.fabric.setup(
             StageLogits(raw, self.settings.loss.stride), optimizer
         )
@@ -284,7 +284,7 @@ class Trainer:
         progress.finished = epoch >= schedule.epochs or 0 < schedule.patience_epochs <= waited
         progress.seconds += time.monotonic() - began
         progress.epoch, progress.step = epoch + 1, 0
-        progress.loss_sum, progress.weight_sum = 0.0, [0.0] * 6
+        progress.loss_sum, progress.weight_sum = 0.0, [0.0] * len(weights)
         return EpochDone(
             epoch=epoch,
             epochs=schedule.epochs,
@@ -353,7 +353,20 @@ class Trainer:
         return [sample.pair for sample in samples]
 
 
-def _prepare_masks(network: DS2Net, settings: Settings) -> None:
+def _optimizer(groups: list[dict[str, Any]], schedule: ScheduleSettings) -> torch.optim.Optimizer:
+    """Return the optimiser of a recipe for groups of parameters with their rates."""
+    if schedule.optimizer == "adamw":
+        return torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
+    return torch.optim.SGD(
+        groups,
+        lr=schedule.learning_rate,
+        momentum=schedule.momentum,
+        nesterov=schedule.momentum > 0,
+        weight_decay=schedule.weight_decay,
+    )
+
+
+def _prepare_masks(network: SegmentationNetwork, settings: Settings) -> None:
     """Do what the recipe says about the detail and semantic masks before the first step."""
     if settings.loss.fresh_masks:
         torch.manual_seed(settings.seed)

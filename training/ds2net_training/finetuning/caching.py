@@ -15,7 +15,7 @@ from ds2net_training.finetuning.sources import CachedViews, at_stride, levels_to
 from ds2net_training.finetuning.views import ViewMaker, Views
 from napari_ds2net.core.device import ComputePlan
 from napari_ds2net.core.memory import free, is_out_of_memory
-from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 
 _LARGEST_HALF = 6e4
 
@@ -31,7 +31,7 @@ class CacheLimits(NamedTuple):
 class _Cacher:
     """Computes feature maps view by view, in smaller batches or fewer views where it has to."""
 
-    def __init__(self, network: DS2Net, maker: ViewMaker, plan: ComputePlan) -> None:
+    def __init__(self, network: SegmentationNetwork, maker: ViewMaker, plan: ComputePlan) -> None:
         self._network = network
         self._maker = maker
         self._device = torch.device(plan.device)
@@ -96,7 +96,7 @@ class _Cacher:
 
 def cache_views(
     items: Sequence[NDArray[np.uint8]],
-    network: DS2Net,
+    network: SegmentationNetwork,
     maker: ViewMaker,
     plan: ComputePlan,
     limits: CacheLimits,

@@ -15,13 +15,12 @@ from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import LOSS_STRIDE, Source
 from ds2net_training.losses import deep_supervision_loss, make_target
 from ds2net_training.settings import LossSettings
-from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 
 State = dict[str, torch.Tensor]
 _WINDOW = 31 // LOSS_STRIDE // 2 * 2 + 1
 LOSS = LossSettings(boundary_window_px=_WINDOW, fused=1.0)
-"""The structure loss on all six stages and on their sum, at the stride of the finest maps."""
-_TERMS = 7
+"""The structure loss on all stages and on their sum, at the stride of the finest maps."""
 _LARGEST_GRADIENT = 1.0
 _WARM_UP = 10
 _GATES = (".mask_in.", ".mask_out.", ".spatial.", ".mask.")
@@ -44,12 +43,14 @@ class Teacher:
         Their number.
     """
 
-    def __init__(self, network: DS2Net, source: Source, images: int) -> None:
+    def __init__(self, network: SegmentationNetwork, source: Source, images: int) -> None:
         self._network = copy.deepcopy(network).eval().requires_grad_(False)
         self._source = source
         self._images = images
 
-    def loss(self, network: DS2Net, batch_size: int, rng: np.random.Generator) -> torch.Tensor:
+    def loss(
+        self, network: SegmentationNetwork, batch_size: int, rng: np.random.Generator
+    ) -> torch.Tensor:
         """Return the cross-entropy on views of some images, a scalar."""
         members = rng.integers(self._images, size=batch_size).tolist()
         inputs = self._source.draw(members, rng).inputs
@@ -82,7 +83,7 @@ class Learner:
         Weights at the start, and their running average over the steps so far.
     """
 
-    def __init__(self, network: DS2Net, settings: FineTuneSettings) -> None:
+    def __init__(self, network: SegmentationNetwork, settings: FineTuneSettings) -> None:
         self.teacher: Teacher | None = None
         self.network = network.eval().to(memory_format=torch.channels_last)
         self._settings = settings
@@ -130,7 +131,7 @@ class Learner:
         drawn = source.draw(self._next_batch(members), self._rng)
         target = make_target(drawn.mask, LOSS, drawn.known)
         logits = source.logits(self.network, drawn.inputs)
-        loss = deep_supervision_loss(logits, target, LOSS)[0] / _TERMS
+        loss = deep_supervision_loss(logits, target, LOSS)[0] / (len(logits) + 1)
         if self._settings.anchor > 0:
             loss = loss + self._settings.anchor * self._distance()
         if self.teacher is not None:
@@ -200,7 +201,7 @@ def mean_state(states: Sequence[State]) -> State:
 
 
 def _rate_groups(
-    network: DS2Net, settings: FineTuneSettings
+    network: SegmentationNetwork, settings: FineTuneSettings
 ) -> list[tuple[dict[str, nn.Parameter], float]]:
     """Return the trained weights by name with their rates.
 
@@ -221,7 +222,7 @@ def _rate_groups(
     return groups
 
 
-def _quick(network: DS2Net) -> dict[str, nn.Parameter]:
+def _quick(network: SegmentationNetwork) -> dict[str, nn.Parameter]:
     """Return what quick fine-tuning trains: the encoder's coarsest level.
 
     There it is decided what is an object and what is not, which is what differs between hospitals.

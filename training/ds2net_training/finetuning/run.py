@@ -39,7 +39,7 @@ from ds2net_training.finetuning.sources import FreshViews, Source
 from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.core.device import ComputePlan, using_threads
 from napari_ds2net.network.card import ModelCard
-from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 
 _CACHE_SHARE = 0.3
 """Part of the time that computing feature maps may take."""
@@ -68,7 +68,7 @@ class Outcome:
         How it ended.
     """
 
-    network: DS2Net
+    network: SegmentationNetwork
     comparison: Compared | None
     learned_from: tuple[int, ...]
     share: float
@@ -115,7 +115,7 @@ class Run:
 
     def __init__(
         self,
-        network: DS2Net,
+        network: SegmentationNetwork,
         card: ModelCard,
         corrections: Corrections,
         unlabelled: Sequence[NDArray[np.uint8]],

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from ds2net_training.finetuning.views import ViewMaker
-from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.network.interface import SegmentationNetwork
 
 Logits = tuple[torch.Tensor, ...]
-_CACHED_LEVELS = 3
 LOSS_STRIDE = 4
 """Of the decoder's finest maps: there the loss costs a sixteenth of what it costs at full size."""
 
@@ -50,8 +49,8 @@ class Source(Protocol):
         """Return a view of each image of `members`, chosen by `rng`; None leaves them unchanged."""
         ...
 
-    def logits(self, network: DS2Net, inputs: list[torch.Tensor]) -> Logits:
-        """Return P1..P6 of views, each (N, K, H / 4, W / 4)."""
+    def logits(self, network: SegmentationNetwork, inputs: list[torch.Tensor]) -> Logits:
+        """Return the stages' logits of views, each (N, K, H / 4, W / 4)."""
         ...
 
 
@@ -61,8 +60,9 @@ class CachedViews:
     Parameters
     ----------
     features
-        F1..F3 of all views, each (images * views, C, h, w), view 0 being the image as it is; F4 as
-        well where the encoder's coarsest level cannot be run by itself.
+        The encoder's maps of all views but the coarsest, each (images * views, C, h, w), view 0
+        being the image as it is; the coarsest as well where the encoder's last level cannot be
+        run by itself.
     mask, known
         Of all views at a stride of 4.
     images
@@ -96,9 +96,9 @@ class CachedViews:
         maps = [level[chosen].to(torch.float32, memory_format=layout) for level in self.features]
         return Drawn(maps, self.mask[chosen], self.known[chosen])
 
-    def logits(self, network: DS2Net, inputs: list[torch.Tensor]) -> Logits:
+    def logits(self, network: SegmentationNetwork, inputs: list[torch.Tensor]) -> Logits:
         """See `Source.logits`; of the encoder only the coarsest level is run."""
-        if len(inputs) == _CACHED_LEVELS:
+        if len(inputs) < len(network.encoder.channels):
             inputs = [*inputs, network.encoder.coarsest_level()(inputs[-1])]
         return decoded(network, inputs)
 
@@ -134,13 +134,13 @@ class FreshViews:
         mask, known = (at_stride(plane).to(self._device) for plane in (made.mask, made.known))
         return Drawn([image], mask, known)
 
-    def logits(self, network: DS2Net, inputs: list[torch.Tensor]) -> Logits:
+    def logits(self, network: SegmentationNetwork, inputs: list[torch.Tensor]) -> Logits:
         """See `Source.logits`."""
         return decoded(network, network.features(inputs[0]))
 
 
 @torch.no_grad()
-def examine(source: Source, network: DS2Net, members: Sequence[int]) -> Examined:
+def examine(source: Source, network: SegmentationNetwork, members: Sequence[int]) -> Examined:
     """Return what `network` says of unchanged images, one by one, which needs the least memory."""
     parts: list[Examined] = []
     for at in members:
@@ -150,8 +150,8 @@ def examine(source: Source, network: DS2Net, members: Sequence[int]) -> Examined
     return Examined(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
-def decoded(network: DS2Net, features: list[torch.Tensor]) -> Logits:
-    """Return P1..P6 of F1..F4 at the stride of the finest."""
+def decoded(network: SegmentationNetwork, features: list[torch.Tensor]) -> Logits:
+    """Return the stages' logits of the encoder's maps at the stride of the finest."""
     size = features[0].shape[-2:]
     return tuple(
         logit
@@ -161,9 +161,10 @@ def decoded(network: DS2Net, features: list[torch.Tensor]) -> Logits:
     )
 
 
-def levels_to_cache(network: DS2Net) -> int:
-    """Return 3 where F4 can be made of F3 when it is needed, and 4 where it cannot."""
-    return _CACHED_LEVELS if len(network.encoder.coarsest_level()) else _CACHED_LEVELS + 1
+def levels_to_cache(network: SegmentationNetwork) -> int:
+    """Return the number of levels without the coarsest, where that can be made of the last one."""
+    levels = len(network.encoder.channels)
+    return levels - 1 if len(network.encoder.coarsest_level()) else levels
 
 
 def at_stride(plane: torch.Tensor) -> torch.Tensor:
