@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ds2net_training.settings import Settings, read_recipe, settings_from_dict
+from ds2net_training.schedule import rate_factor
+from ds2net_training.settings import ScheduleSettings, Settings, read_recipe, settings_from_dict
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.network import Framing
 
@@ -24,6 +25,13 @@ def test_the_bundled_and_the_papers_recipes_are_there() -> None:
     names = {path.stem for path in RECIPES}
     assert {"polyp", "breast-ultrasound", "nuclei"} <= names
     assert {"paper-polyp", "paper-breast-ultrasound", "paper-nuclei"} <= names
+    assert {"polyp-m2snet", "breast-ultrasound-m2snet", "nuclei-m2snet"} <= names
+
+
+def test_the_rate_of_the_m2snet_paper_rises_and_falls_by_epochs() -> None:
+    schedule = ScheduleSettings(epochs=3, decay="triangular")
+    factors = [rate_factor(step, 6, schedule) for step in range(6)]
+    assert factors == [0.5, 0.5, 1.0, 1.0, 0.5, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +43,8 @@ def test_the_bundled_and_the_papers_recipes_are_there() -> None:
         ("[model]\nname = 'x'\ninput_size = 100", "multiple of 32"),
         ("[model]\nname = 'x'\nframing = 'round'", "model.framing"),
         ("[model]\nname = 'x'\nmean = [1.0, 2.0]", "expected 3 values"),
+        ("[model]\nname = 'x'\narchitecture = 'unet'", "one of ds2net, m2snet"),
+        ("[model]\nname = 'x'\narchitecture = 'm2snet'\n[loss]\nmasks = 0.5", "M2SNet has none"),
         ("[model]\nname = 'x'\n[schedule]\nepochs = true", "schedule.epochs is True"),
         ("[model]\nname = 'x'\n[schedule]\ndecay = 'steep'", "expected one of"),
         ("[model]\nname = 'x'\n[loss]\nstride = 3", "expected 1, 2 or 4"),

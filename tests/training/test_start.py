@@ -52,7 +52,8 @@ def test_the_card_names_the_network_it_started_from(teacher: Path, tmp_path: Pat
     ("change", "words"),
     [
         ({"channels": 32}, "16 channels"),
-        ({"encoder": "mobilenetv2_100"}, "the encoder mobilenetv2_035"),
+        ({"encoder": "mobilenetv2_100"}, "DS²Net on mobilenetv2_035"),
+        ({"architecture": "m2snet"}, "asks for M²SNet on mobilenetv2_035"),
         ({"classes": ["a", "b"]}, r"1 output\(s\)"),
     ],
 )
