@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt, QUrl
 from qtpy.QtGui import (
-    QAction,
     QDesktopServices,
     QIcon,
     QImage,
@@ -33,7 +32,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_ds2net.gui._qt import Signal
+from napari_ds2net.gui._qt import QAction, Signal
 from napari_ds2net.gui.panels._parts import MARGIN, button, note, row
 
 PICTURE_PX = 64

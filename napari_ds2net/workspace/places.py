@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from napari_ds2net.data_folder import data_folder
 from napari_ds2net.errors import WorkspaceError
@@ -91,7 +91,7 @@ def _read() -> dict[str, str]:
     except ValueError:
         read = None
     if isinstance(read, dict):
-        choices = cast("dict[Any, Any]", read)
+        choices: dict[Any, Any] = read
         if all(isinstance(each, str) for pair in choices.items() for each in pair):
             return choices
     raise WorkspaceError(
