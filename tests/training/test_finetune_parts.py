@@ -80,7 +80,7 @@ def test_a_step_on_cached_features_is_the_step_of_the_plain_network() -> None:
     gradients = []
     for logits in (
         source.logits(network, drawn.inputs),
-        StageLogits(network, stride=4)(made.image).logits,
+        StageLogits(network)(made.image).logits,
     ):
         network.zero_grad()
         loss, _ = deep_supervision_loss(logits, make_target(drawn.mask, LOSS, drawn.known), LOSS)

@@ -112,9 +112,9 @@ def test_gradient_of_a_stage_is_its_weight_times_its_own(
 def test_uniform_weighting_and_fused_term(disc: torch.Tensor, cone: torch.Tensor) -> None:
     target = make_target(disc, WRITTEN)
     single = structure_loss(cone, target)
-    uniform = LossSettings(weighting="uniform")
+    uniform = LossSettings(weights="uniform")
     assert torch.allclose(deep_supervision_loss((cone, cone), target, uniform)[0], 2 * single)
-    fused = LossSettings(weighting="uniform", fused=0.5)
+    fused = LossSettings(weights="uniform", fused=0.5)
     expected = 2 * single + 0.5 * structure_loss(2 * cone, target)
     assert torch.allclose(deep_supervision_loss((cone, cone), target, fused)[0], expected)
 

@@ -7,6 +7,7 @@ turns the weighted cross-entropy into the plain mean over the batch; both forms 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -139,39 +140,70 @@ def stage_weights(uncertainty: torch.Tensor, temperature: float = 1.0) -> torch.
     return torch.exp((uncertainty - uncertainty.max()) / temperature)
 
 
+def fixed_weights(sizes: Sequence[tuple[int, int]]) -> torch.Tensor:
+    """Return weights that grow linearly with the fineness of a stage; a heuristic, not the paper's.
+
+    Of R different sizes the coarsest weighs 1 / R, the next 2 / R, and the finest 1.
+
+    Parameters
+    ----------
+    sizes
+        (h, w) of every stage's own logits, in any order.
+
+    Returns
+    -------
+    float, shape (stages,), range (0, 1]; all 1 where all stages are of one size.
+    """
+    areas = [height * width for height, width in sizes]
+    ranks = {area: rank for rank, area in enumerate(sorted(set(areas)), start=1)}
+    return torch.tensor([ranks[area] / len(ranks) for area in areas])
+
+
 def deep_supervision_loss(
-    stage_logits: tuple[torch.Tensor, ...],
+    stage_logits: Sequence[torch.Tensor],
     target: Target,
     settings: LossSettings,
-    uncertainty: torch.Tensor | None = None,
+    share: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the weighted sum of the stages' structure losses, and the weights.
 
     Parameters
     ----------
     stage_logits
-        Each float, shape (N, K, h, w), for any number of stages.
+        Each float, shape (N, K, h, w), for any number of stages, each at a size of its own: it is
+        brought to the target's size bilinearly first, as the paper does.
     target
         From `make_target`.
     settings
-        Form, weighting and temperature.
-    uncertainty
-        The stages' uncertainties, shape (stages,), when they were averaged over several
-        processes; None computes them from the logits.
+        Form, weights and temperature.
+    share
+        Averages the stages' uncertainties, shape (stages,), over several processes.
 
     Returns
     -------
     The loss, a scalar with gradient; the weights, shape (stages,), without.
     """
-    if settings.weighting == "uniform":
-        weights = stage_logits[0].new_ones(len(stage_logits))
-    else:
-        if uncertainty is None:
-            uncertainty = torch.stack([stage_uncertainty(logit) for logit in stage_logits])
+    size = target.mask.shape[-2:]
+    logits = [_at_size(logit, size) for logit in stage_logits]
+    if settings.weights == "adaptive":
+        uncertainty = torch.stack([stage_uncertainty(logit) for logit in logits])
+        uncertainty = uncertainty if share is None else share(uncertainty)
         weights = stage_weights(uncertainty, settings.temperature)
-    losses = torch.stack([structure_loss(logit, target, settings.form) for logit in stage_logits])
+    elif settings.weights == "fixed":
+        weights = fixed_weights([(logit.shape[-2], logit.shape[-1]) for logit in stage_logits])
+    else:
+        weights = torch.ones(len(logits))
+    weights = weights.to(logits[0])
+    losses = torch.stack([structure_loss(logit, target, settings.form) for logit in logits])
     loss = (weights * losses).sum()
     if settings.fused > 0:
-        total = torch.stack(stage_logits).sum(dim=0)
+        total = torch.stack(logits).sum(dim=0)
         loss = loss + settings.fused * structure_loss(total, target, settings.form)
     return loss, weights
+
+
+def _at_size(logit: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """Return `logit` (N, K, h, w) bilinearly at `size` (H, W)."""
+    if logit.shape[-2:] == size:
+        return logit
+    return functional.interpolate(logit, size, mode="bilinear", align_corners=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ds2net_training.settings import Settings
+from ds2net_training.settings import Settings, settings_from_dict
 from napari_ds2net.errors import SettingsError
 
 _FORMAT = 1
@@ -81,7 +81,7 @@ def load_resume_point(
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        same = state["settings"] == json.dumps(settings.to_dict(), sort_keys=True)
+        same = settings_from_dict(json.loads(state["settings"])) == settings
         progress, tensors = Progress(**state["progress"]), state["tensors"]
     except Exception as error:  # torch raises many kinds for a damaged file
         raise SettingsError(

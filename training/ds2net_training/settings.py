@@ -197,10 +197,11 @@ class LossSettings:
     form
         ``"as_written"`` weights the cross-entropy along boundaries; ``"as_released"`` repeats
         what the released code computes (unweighted, averaged over the batch).
-    weighting
-        ``"uncertainty"`` is the paper's; ``"uniform"`` gives every stage weight 1.
+    weights
+        Of the stages: ``"adaptive"`` is the paper's, by their uncertainty; ``"uniform"`` gives
+        every stage 1; ``"fixed"`` grows linearly with their fineness, see `fixed_weights`.
     temperature
-        T of the softmax over the stages' uncertainties.
+        T of the softmax over the stages' uncertainties, where the weights are adaptive.
     boundary_gain, boundary_window_px
         Boundary weights 1 + gain * |mean over the window - mask|.
     stride
@@ -217,7 +218,7 @@ class LossSettings:
     """
 
     form: LossForm = "as_written"
-    weighting: Literal["uncertainty", "uniform"] = "uncertainty"
+    weights: Literal["adaptive", "fixed", "uniform"] = "adaptive"
     temperature: float = 1.0
     boundary_gain: float = 5.0
     boundary_window_px: int = 31
@@ -229,6 +230,10 @@ class LossSettings:
     def __post_init__(self) -> None:
         """Check ranges."""
         require(self.stride in (1, 2, 4), f"loss.stride is {self.stride}; expected 1, 2 or 4.")
+        require(
+            self.temperature > 0,
+            f"loss.temperature is {self.temperature}; expected a number above 0.",
+        )
         require(
             self.boundary_window_px % 2 == 1,
             f"loss.boundary_window_px is {self.boundary_window_px}; expected an odd number.",
@@ -370,5 +375,15 @@ def read_recipe(path: Path | str) -> Settings:
 
 def settings_from_dict(values: Mapping[str, Any]) -> Settings:
     """Build settings from plain values; see `read_recipe`."""
-    settings: Settings = build(Settings, values, "")
+    settings: Settings = build(Settings, _in_todays_words(values), "")
     return settings
+
+
+def _in_todays_words(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return recipes of older networks' cards with ``loss.weighting`` under its new name."""
+    loss = values.get("loss")
+    if not isinstance(loss, Mapping) or "weighting" not in loss:
+        return values
+    new = {key: value for key, value in loss.items() if key != "weighting"}
+    old = loss["weighting"]
+    return {**values, "loss": {"weights": "adaptive" if old == "uncertainty" else old, **new}}

@@ -17,7 +17,7 @@ class StageOutput(NamedTuple):
     Attributes
     ----------
     logits
-        Of the stages, each (N, K, H / stride, W / stride).
+        Of the stages, each (N, K, h, w) at its own stride.
     detail_masks, semantic_masks
         As in `NetworkOutput`: each (N, 1, h, w) in [0, 1].
     """
@@ -28,33 +28,22 @@ class StageOutput(NamedTuple):
 
 
 class StageLogits(nn.Module):
-    """A network that returns its logits at the stride at which the loss is taken.
+    """A network that returns its stages as they are, which the loss brings to one size.
 
     Parameters
     ----------
     network
         The network in training.
-    stride
-        1, 2 or 4 pixels of the image.
     """
 
-    def __init__(self, network: SegmentationNetwork, stride: int) -> None:
+    def __init__(self, network: SegmentationNetwork) -> None:
         super().__init__()
         self.network = network
-        self.stride = stride
 
     def forward(self, image: torch.Tensor) -> StageOutput:
         """Return logits and masks of (N, 3, H, W); H and W are multiples of 32."""
         maps = self.network.stages(image)
-        logits = tuple(
-            functional.interpolate(
-                logit, scale_factor=stride // self.stride, mode="bilinear", align_corners=False
-            )
-            if stride > self.stride
-            else logit
-            for logit, stride in zip(maps.logits, self.network.stage_strides, strict=True)
-        )
-        return StageOutput(logits, maps.detail_masks, maps.semantic_masks)
+        return StageOutput(maps.logits, maps.detail_masks, maps.semantic_masks)
 
 
 def scaled(maps: torch.Tensor, size: int) -> torch.Tensor:

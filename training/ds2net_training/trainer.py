@@ -26,7 +26,7 @@ from ds2net_training.events import (
 from ds2net_training.feed import Batch, Shard, batches, epoch_length
 from ds2net_training.freezing import freeze, frozen_modules, keep_statistics
 from ds2net_training.gates import is_gate, renew_gates, set_apart
-from ds2net_training.losses import deep_supervision_loss, make_target, stage_uncertainty
+from ds2net_training.losses import deep_supervision_loss, make_target
 from ds2net_training.mask_loss import mask_loss
 from ds2net_training.reading import SplitSamples, read_and_split
 from ds2net_training.record import fingerprint, make_card
@@ -165,9 +165,7 @@ class Trainer:
         if schedule.frozen_batch_norm:
             self._frozen += [m for m in raw.encoder.modules() if isinstance(m, nn.BatchNorm2d)]
         optimizer = _optimizer(groups, schedule)
-        module, optimizer = self.fabric.setup(
-            StageLogits(raw, self.settings.loss.stride), optimizer
-        )
+        module, optimizer = self.fabric.setup(StageLogits(raw), optimizer)
         return module, optimizer
 
     def _start(self) -> Progress:
@@ -239,12 +237,9 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         output = self.module(image.contiguous(memory_format=torch.channels_last))
         logits = output.logits
-        uncertainty = torch.stack([stage_uncertainty(logit) for logit in logits])
         mask = mask.to(logits[0].dtype).expand(-1, logits[0].shape[1], -1, -1)
         target = make_target(mask, loss_settings)
-        loss, weights = deep_supervision_loss(
-            logits, target, loss_settings, mean_over_processes(uncertainty)
-        )
+        loss, weights = deep_supervision_loss(logits, target, loss_settings, mean_over_processes)
         if loss_settings.masks > 0:
             gates = mask_loss(output.detail_masks, output.semantic_masks, mask)
             loss = loss + loss_settings.masks * gates
