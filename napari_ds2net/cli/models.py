@@ -14,6 +14,7 @@ from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.library.describe import describe
 from napari_ds2net.network.card import Framing, Intensity, ModelCard
+from napari_ds2net.network.config import ARCHITECTURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,12 +33,13 @@ def list_models() -> None:
     """List the models that can be used, those of the package first."""
     library = ModelLibrary()
     entries = library.list()
-    lines = table("name", "from", "MB", "frames", "size", "description")
+    lines = table("name", "from", "network", "MB", "frames", "size", "description")
     for entry in entries:
         height, width = entry.card.input_size
         lines.add_row(
             entry.name,
             "package" if entry.bundled else "you",
+            ARCHITECTURES[entry.config.architecture],
             f"{entry.path.stat().st_size / 1e6:.1f}",
             entry.card.framing.value,
             f"{width}x{height}",
@@ -98,8 +100,8 @@ def import_model(
 ) -> None:
     """Check a file of weights, try it, and copy it into your library.
 
-    A file of this program brings its model card. A .pth file as the authors of DS²Net release it
-    has none: its card is made from the options, and the weights are converted.
+    A file of this program brings its model card. A .pth file as the authors of DS²Net or M²SNet
+    release it has none: its card is made from the options, and the weights are converted.
     """
     values = {
         "description": description,

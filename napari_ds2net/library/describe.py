@@ -15,6 +15,7 @@ def describe(entry: ModelEntry) -> list[tuple[str, str]]:
         ("name", f"{entry.name} ({_origin(entry)})"),
         ("file", f"{entry.path} ({entry.path.stat().st_size / 1e6:.1f} MB)"),
         ("description", card.description),
+        ("network", f"{entry.config.title}, {entry.config.channels} channels"),
         ("classes", ", ".join(card.classes)),
         ("framing", f"{card.framing.value}, {width}x{height} pixels"),
         ("intensity", card.intensity.value),

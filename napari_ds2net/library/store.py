@@ -19,6 +19,7 @@ from napari_ds2net.library.names import (
     unknown_name,
 )
 from napari_ds2net.network.card import ModelCard
+from napari_ds2net.network.config import NetworkConfig
 from napari_ds2net.network.header import read_header
 
 BUNDLED_FOLDER = Path(__file__).parent / "bundled"
@@ -27,10 +28,11 @@ _WEIGHTS_SUFFIXES = (files.SUFFIX, ".pth", ".pt")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model that can be used: name, file, card, and whether the package brought it."""
+    """A model that can be used: name, file, network, card, and whether the package brought it."""
 
     name: str
     path: Path
+    config: NetworkConfig
     card: ModelCard
     bundled: bool
 
@@ -105,9 +107,9 @@ class ModelLibrary:
             The file's header is not that of a model.
         """
         path = self.find(name_or_path)
-        _, card = read_header(path)
+        config, card = read_header(path)
         name = path.stem if path in self._paths().values() else card.name
-        return ModelEntry(name, path, card, bundled=path.parent == self.bundled_folder)
+        return ModelEntry(name, path, config, card, bundled=path.parent == self.bundled_folder)
 
     def find(self, name_or_path: str | Path) -> Path:
         """Return the file of a model.
@@ -178,7 +180,9 @@ class ModelLibrary:
                 adopted.write(temporary)
                 files.move_into_place(temporary, target)
             files.seal(target)
-        return ModelEntry(adopted.card.name, target, adopted.card, bundled=False)
+        return ModelEntry(
+            adopted.card.name, target, adopted.network.config, adopted.card, bundled=False
+        )
 
     def export_file(self, name: str, destination: Path, *, overwrite: bool = False) -> Path:
         """Copy a model's file.

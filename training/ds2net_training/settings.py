@@ -207,7 +207,7 @@ class LossSettings:
     stride
         The loss is taken on every `stride`-th pixel; 1 in the paper, 2 costs a quarter.
     fused
-        Weight of the same loss on the sum of the six logits; 0 in the paper.
+        Weight of the same loss on the sum of the stages' logits; 0 in the paper.
     masks
         Weight of `mask_loss`, which teaches the detail masks outlines and the semantic masks
         regions; 0 in the paper, whose masks end up nearly constant. Above 0 it alone teaches what
