@@ -58,7 +58,7 @@ def finetune_model(
             f"{views} at a time."
         )
     # A worker that has just started imports this in another thread. To ask for the same module is
-    # to wait for it; to come in by another door may be to meet torchvision half imported.
+    # to wait for it; to come in by another door may be to meet torch half imported.
     import_module("napari_ds2net.api")
     from ds2net_training.finetuning.finetune import finetune_steps
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
-import timm
 import torch
 from torch import nn
 from torch.nn import functional
 
 from napari_ds2net.errors import CheckpointError
+from napari_ds2net.network.mobilenet import LEVEL_STRIDES, WIDTHS, MobileNetPyramid
 
 STRIDES = (4, 8, 16, 32)
 
@@ -110,16 +110,7 @@ def _feature_info(model: nn.Module) -> _FeatureInfo:
 
 def _levels(name: str, strides: tuple[int, ...]) -> tuple[int, ...]:
     """Return the indices of the levels with these strides."""
-    if not timm.is_model(name):
-        raise CheckpointError(
-            f"timm {timm.__version__} knows no encoder {name!r}; expected a name such as "
-            "'pvt_v2_b2' or 'mobilenetv2_100'."
-        )
-    with torch.device("meta"):
-        try:
-            reduction = _feature_info(timm.create_model(name, features_only=True)).reduction()
-        except (RuntimeError, AttributeError) as error:
-            raise CheckpointError(f"The encoder {name!r} gives no feature pyramid.") from error
+    reduction = list(LEVEL_STRIDES) if name in WIDTHS else _timm_strides(name)
     if not set(strides) <= set(reduction):
         raise CheckpointError(
             f"The encoder {name!r} has levels of strides {reduction}; expected {list(strides)}."
@@ -127,8 +118,31 @@ def _levels(name: str, strides: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reduction.index(stride) for stride in strides)
 
 
+def _timm_strides(name: str) -> list[int]:
+    """Return the strides of all levels of a timm model."""
+    import timm
+
+    if not timm.is_model(name):
+        raise CheckpointError(
+            f"timm {timm.__version__} knows no encoder {name!r}; expected a name such as "
+            "'pvt_v2_b2' or 'mobilenetv2_100'."
+        )
+    with torch.device("meta"):
+        try:
+            return _feature_info(timm.create_model(name, features_only=True)).reduction()
+        except (RuntimeError, AttributeError) as error:
+            raise CheckpointError(f"The encoder {name!r} gives no feature pyramid.") from error
+
+
 def _create(name: str, levels: tuple[int, ...], drop_path: float, pretrained: bool) -> nn.Module:
-    """Build the pyramid, with ImageNet weights if asked for."""
+    """Build the pyramid, with ImageNet weights if asked for.
+
+    timm is imported only where it is needed: that takes as long as importing torch.
+    """
+    if name in WIDTHS and not drop_path and not pretrained:
+        return MobileNetPyramid(name, levels)
+    import timm
+
     try:
         return timm.create_model(
             name,

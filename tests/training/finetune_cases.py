@@ -23,7 +23,7 @@ CARD = ModelCard(name="tiny", input_size=(64, 64), licence="as you like")
 
 def make_library(folder: Path, card: ModelCard = CARD, outputs: int = 1) -> ModelLibrary:
     """A library with the network ``tiny``, which has learned nothing."""
-    torch.manual_seed(0)
+    torch.manual_seed(2)
     config = NetworkConfig(encoder="mobilenetv2_035", channels=16, outputs=outputs)
     path = folder / "tiny.safetensors"
     save_checkpoint(path, build_network(config), dataclasses.replace(card, name="tiny"))
