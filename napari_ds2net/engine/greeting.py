@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 MEMORY_EXIT_CODE = 77
 """The worker took more memory than it may."""
+PRELOAD = "--preload"
+"""On its command line, because it need not wait for the greeting: import the networks' code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +31,6 @@ class Greeting:
         For temporary files; removed at the end.
     log
         File that standard output and standard error go to.
-    preload
-        Whether to import the networks' code before it is needed.
     nice
         How far to stand back for other programs, from 0 to 19, once it is ready to work.
     """
@@ -43,7 +43,6 @@ class Greeting:
     memory_limit: int
     folder: str
     log: str
-    preload: bool
     nice: int
 
     def to_json(self) -> str:

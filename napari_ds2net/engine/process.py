@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from napari_ds2net.engine.greeting import MEMORY_EXIT_CODE, Greeting
+from napari_ds2net.engine.greeting import MEMORY_EXIT_CODE, PRELOAD, Greeting
 from napari_ds2net.engine.settings import EngineSettings, log_folder
 from napari_ds2net.errors import EngineError
 
@@ -67,7 +67,6 @@ class WorkerProcess:
             memory_limit=self._memory_limit(),
             folder=str(self._folder),
             log=str(self.log),
-            preload=self._settings.preload,
             nice=self._settings.nice,
         )
         pipe = self._process.stdin
@@ -91,10 +90,13 @@ class WorkerProcess:
         environment["PYTHONUNBUFFERED"] = "1"
         if self._settings.threads is not None:
             environment["OMP_NUM_THREADS"] = str(self._settings.threads)
+        command = [sys.executable, "-P", "-m", "napari_ds2net.engine.worker"]
+        if self._settings.preload:
+            command.append(PRELOAD)
         try:
             with self.log.open("ab") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "napari_ds2net.engine.worker"],
+                    command,
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,

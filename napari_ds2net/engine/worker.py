@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from napari_ds2net.engine.greeting import MEMORY_EXIT_CODE, Greeting
+from napari_ds2net.engine.greeting import MEMORY_EXIT_CODE, PRELOAD, Greeting
 
 MOST_LOG_BYTES = 5 * 2**20
 _WATCH_EVERY_S = 0.5
@@ -33,10 +33,10 @@ def main() -> None:
     with contextlib.suppress(OSError):  # if memory runs out, Linux shall take this, not the viewer
         _ADJUST_OOM.write_text("500", encoding="ascii")
     importlib.import_module("distributed")  # while the parent gets ready to greet
+    if PRELOAD in sys.argv:
+        threading.Thread(target=_preload, daemon=True).start()
     greeting = Greeting(**json.loads(sys.stdin.readline()))
     threading.Thread(target=_watch, args=(greeting,), daemon=True).start()
-    if greeting.preload:
-        threading.Thread(target=_preload, daemon=True).start()
     try:
         asyncio.run(_serve(greeting))
     finally:

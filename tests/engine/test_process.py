@@ -65,7 +65,6 @@ def test_a_greeting_survives_the_journey() -> None:
         memory_limit=2,
         folder="/tmp/one",
         log="/tmp/log",
-        preload=True,
         nice=5,
     )
     line = greeting.to_json()
