@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse import csgraph
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +66,7 @@ def find_regions(mask: NDArray[np.bool_], *, diagonal: bool = True) -> Regions:
     links = sparse.coo_array(
         (np.ones(len(upper), np.bool_), (upper, lower)), shape=(len(starts), len(starts))
     )
-    count, of_run = csgraph.connected_components(links, directed=False)
+    count, of_run = sparse.csgraph.connected_components(links, directed=False)
     sizes = np.bincount(of_run, weights=ends - starts, minlength=count).astype(np.int64)
     rows, columns = np.divmod(starts, pitch)
     touching = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_ds2net.core.events import SteppedDown, TileDone
 from napari_ds2net.core.options import InferenceOptions
@@ -23,6 +23,7 @@ from napari_ds2net.gui.acceptance import Acceptance
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.folder_queue import FolderQueue
 from napari_ds2net.gui.image_choice import ImageChoice
+from napari_ds2net.gui.layer_making import LayerMaking
 from napari_ds2net.gui.mask_follower import MaskFollower
 from napari_ds2net.gui.model_choice import ModelChoice
 from napari_ds2net.gui.model_list import ModelList
@@ -35,8 +36,6 @@ from napari_ds2net.gui.tidying import Tidying
 
 _BYTES_PER_PIXEL = 17
 """Four float32 maps and a mask."""
-_LOOK_AGAIN_MS = 20
-"""After so long, where layers cannot be made yet."""
 
 
 @dataclass(slots=True)
@@ -77,9 +76,7 @@ class SegmentController(QObject):
         self.bridge = bridge
         self._active: _ActiveRun | None = None
         self._closed = False
-        self._making = QTimer(self)
-        self._making.setSingleShot(True)
-        self._making.timeout.connect(self._make_layers)
+        self._making = LayerMaking(layers, bridge, self._on_layers_made, self)
         self.model = ModelChoice(panel, bridge, models)
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
         self.follower = MaskFollower(layers, bridge, self._on_mask_made, self)
@@ -110,6 +107,7 @@ class SegmentController(QObject):
         if self._active is not None:
             self._active.run.cancel()
             self._active = None
+        self._making.stop()
         self.bridge.drop(self, self.model, self.follower, self.folder)
         self.folder.close()
         self.acceptance.close()
@@ -166,26 +164,12 @@ class SegmentController(QObject):
         self.layers.hide_other_results(results)
         self.panel.set_running(True)
         self.panel.set_progress(0.0, self._waiting_words())
-        self._making.start(0)
+        self._making.begin(results)
 
-    def _make_layers(self) -> None:
-        """Add the result layers while the worker computes, one per turn of the event loop."""
+    def _on_layers_made(self) -> None:
         active = self._active
-        if active is None:
-            return
-        missing = active.results.missing()
-        if missing and not self._may_make_layers:
-            self._making.start(_LOOK_AGAIN_MS)
-        elif missing:
-            self.layers.make_layer(active.results, missing[0])
-            self._making.start(0)
-        elif active.done is not None:
+        if active is not None and active.done is not None:
             self._finish(active, active.done)
-
-    @property
-    def _may_make_layers(self) -> bool:
-        """Whether nothing else holds Python up: imports in other threads stop this one too."""
-        return self.layers.is_ready and self.bridge.engine.state is not EngineState.STARTING
 
     def _waiting_words(self) -> str:
         state = self.bridge.engine.state
@@ -215,9 +199,7 @@ class SegmentController(QObject):
         if active is None or active.number != number or not isinstance(result, SegmentDone):
             return
         active.done = result
-        if active.results.missing():
-            self._making.start(0)
-        else:
+        if not self._making.begin(active.results):
             self._finish(active, result)
 
     def _finish(self, active: _ActiveRun, result: SegmentDone) -> None:
@@ -276,6 +258,7 @@ class SegmentController(QObject):
     def _end(self, active: _ActiveRun) -> None:
         """Come back to rest; layers that were made for a run without result go."""
         self._active = None
+        self._making.stop()
         self.panel.set_running(False)
         if not active.results.results.done:
             active.results.remove_layers()
@@ -313,6 +296,7 @@ class SegmentController(QObject):
         active = self._active
         if active is not None and active.results.source.layer is layer:
             active.run.cancel()
+            self._making.stop()
             active.results.remove_layers()
             self.panel.set_status("The image was closed, so its segmentation was given up.")
 

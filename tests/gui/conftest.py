@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import napari
 import pytest
 
 from napari_ds2net.gui import _messages, session
+from napari_ds2net.gui._layers import adapter
 from napari_ds2net.gui.export_widget import ExportWidget
 from napari_ds2net.gui.fine_tune_widget import FineTuneWidget
 from napari_ds2net.gui.widgets import SegmentWidget
@@ -38,10 +40,18 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(scope="session")
 def window(qapp: object) -> Iterator[napari.Viewer]:
-    """One window for all tests: opening one takes seconds."""
+    """One window for all tests: opening one takes seconds.
+
+    napari looks for garbage whenever a layer goes. What was there before the first test is left out
+    of that from now on: among it the search takes half of a test's time.
+    """
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*WINDOW_PX)
-    yield viewer
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapter, "freeze", lambda: None)
+        patch.setattr(adapter, "thaw", lambda: None)
+        gc.freeze()
+        yield viewer
     viewer.close()
 
 

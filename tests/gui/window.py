@@ -51,8 +51,9 @@ def close_layers(viewer: Any) -> None:
     Without that turn of the event loop, Mesa's software renderer crashes when the next layer is
     drawn, because vispy frees the buffers of the old layers under the new ones.
     """
-    viewer.layers.clear()
-    QApplication.processEvents()
+    if viewer.layers:
+        viewer.layers.clear()
+        QApplication.processEvents()
 
 
 def frames_done(panel: SegmentWidget) -> int:

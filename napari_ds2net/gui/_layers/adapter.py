@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_ds2net.core.review import UncertainPlace
 from napari_ds2net.errors import ImageError
-from napari_ds2net.gui._layers.preparation import prepare
+from napari_ds2net.gui._layers.preparation import freeze, prepare, thaw
 from napari_ds2net.gui._layers.source import (
     ImageSource,
     Region,
@@ -184,8 +185,27 @@ class LayerAdapter:
         """Return the results of an image layer if it has any."""
         return None if image is None else self._results.get(id(image))
 
+    def make_layers(self, results: ResultLayers) -> Generator[None]:
+        """Add the result layers that are missing; the window may answer at every ``yield``.
+
+        napari makes a layer's controls and picture when it is inserted, and what is drawn around it
+        when the scene is put together. That is half of a mask's time, so it waits for a step of its
+        own, and is done but once for all maps. napari then looks for garbage, of which an insertion
+        leaves none.
+        """
+        for group in ((MASK,), MAPS):
+            names = [name for name in results.missing() if name in group]
+            if not names:
+                continue
+            with self.viewer.layers.batched_update():
+                for name in names:
+                    self.make_layer(results, name)
+                    yield
+                freeze()
+            yield
+
     def make_layer(self, results: ResultLayers, name: str) -> None:
-        """Add one of the result layers; one at a time keeps the window responsive."""
+        """Add one of the result layers."""
         results.make_layer(name)
         mask = results.mask_layer
         if name == MASK and mask is not None and id(mask) not in self._painted_layers:
@@ -331,6 +351,7 @@ class LayerAdapter:
             self.images_changed.emit()
 
     def _on_layers_removed(self, event: Any) -> None:
+        thaw()
         layer = event.value
         if isinstance(layer, Image) and not is_result(layer):
             self._results.pop(id(layer), None)
