@@ -20,11 +20,12 @@ class Prediction:
         number per object where touching objects were split. Several classes: the class's number
         from 1, 0 where no class reaches the threshold.
     probability
-        float32 in [0, 1]: sigmoid of the sum of the six stage logits, never stretched. Of several
+        float32 in [0, 1]: sigmoid of the sum of the stage logits, never stretched. Of several
         classes, that of the most probable.
     detail_mask, semantic_mask
-        float32 in [0, 1]: what the detail stream and the semantic stream let through at their
-        finest scale.
+        float32 in [0, 1]. DS2Net: what the detail stream and the semantic stream let through at
+        their finest scale. M2SNet: by how much its two finest levels differ, and its coarser ones
+        (on average), as a share of what both say; see `M2SNet`.
     uncertainty
         float32 in [0, 1]: ``1 - |probability - 0.5| / 0.5``, the paper's measure, per pixel.
     class_map

@@ -80,6 +80,8 @@ class ModelList:
         """Say in a few lines what a model is."""
         card = self.card(name)
         lines = [card.description, f"Finds: {', '.join(card.classes)}"]
+        if name in self._entries:
+            lines.append(f"Network: {self._entries[name].config.title}")
         if card.training_data:
             data = ", ".join(f"{d.name} ({d.images} images)" for d in card.training_data)
             lines.append(f"Learned from: {data}")

@@ -9,12 +9,13 @@ import pytest
 from napari_ds2net.gui.lineage import family, next_name
 from napari_ds2net.library import ModelEntry
 from napari_ds2net.network.card import ModelCard
+from napari_ds2net.network.config import NetworkConfig
 
 
 def entry(name: str, parent: str | None, created: str, *, bundled: bool = False) -> ModelEntry:
     scores = {} if bundled else {"dice_before": [0.7, 0.6, 0.8], "dice_after": [0.8, None, None]}
     card = ModelCard(name=name, parent=parent, created=created, scores=scores)
-    return ModelEntry(name, Path(f"{name}.safetensors"), card, bundled)
+    return ModelEntry(name, Path(f"{name}.safetensors"), NetworkConfig(), card, bundled)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ def test_timms_answers_and_gradients(training: bool) -> None:
     for found, expected in zip(*answers, strict=True):
         assert torch.equal(found, expected)
     for levels in answers:
-        torch.stack([level.square().mean() for level in levels]).sum().backward()
+        total = torch.stack([level.square().mean() for level in levels]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
     gradients = dict(reference.named_parameters())
     for name, parameter in own.named_parameters():
         expected = gradients[name].grad

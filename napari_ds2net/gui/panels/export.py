@@ -49,8 +49,8 @@ _TIPS = {
     Format.MEASUREMENTS: "Area, outline, axes, place, brightness, uncertainty of every object.",
     Format.PROBABILITY: "How likely each pixel belongs to an object.",
     Format.UNCERTAINTY: "How unsure the network is of each pixel.",
-    Format.DETAIL: "What the network's detail stream lets through.",
-    Format.SEMANTIC: "What the network's semantic stream lets through.",
+    Format.DETAIL: "What the detail stream lets through; of M²SNet, where fine levels differ.",
+    Format.SEMANTIC: "What the semantic stream lets through; of M²SNet, where coarse ones differ.",
 }
 _AUTO = "auto"
 _USUAL = {Format.LABELS, Format.MASK, Format.MEASUREMENTS}
