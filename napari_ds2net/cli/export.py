@@ -199,7 +199,7 @@ def _subject(
         labels=labels.array,
         axes=labels.axes,
         scale=sized.scale,
-        units=units_of(labels.axes, sized.unit),
+        units=units_of(labels.axes, sized.unit, sized.time_unit),
         image=image,
         meaning=guessed,
         suffix=".png" if image_file is None else image_file.suffix,
@@ -215,13 +215,13 @@ def _image_of(job: Job, images: Path) -> Path:
         The folder has none of that name.
     """
     from napari_ds2net.core.export.label_files import stem_of_labels
-    from napari_ds2net.core.files import IMAGE_SUFFIXES
+    from napari_ds2net.core.file_kinds import INPUT_SUFFIXES
 
     if not images.is_dir():
         return images
     stems = (stem_of_labels(job.image), job.image.stem)
     for stem in dict.fromkeys(stems):
-        for suffix in IMAGE_SUFFIXES:
+        for suffix in INPUT_SUFFIXES:
             for path in (images / f"{stem}{suffix}", images / f"{stem}{suffix.upper()}"):
                 if path.is_file():
                     return path

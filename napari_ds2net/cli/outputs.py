@@ -16,8 +16,11 @@ from napari_ds2net.core.export.formats import (
     file_ending,
     record_path,
 )
+from napari_ds2net.core.file_kinds import is_dicom
 from napari_ds2net.errors import ImageError, SettingsError
 
+_NEVER_DICOM = (".json", ".csv", ".txt", ".tif", ".png")
+"""Endings of what lies beside images in great numbers and need not be opened."""
 MOST_NAMED = 3
 """How many files an error lists before it says "and so many more"."""
 
@@ -36,8 +39,9 @@ def find_images(
 ) -> list[Path]:
     """Return the images that `inputs` name, each once, in their order.
 
-    A file is taken as it is; of a folder, the files with one of `suffixes`, by name, without those
-    in folders below it, hidden files, and files that an earlier run wrote beside the images.
+    A file is taken as it is; of a folder, the files with one of `suffixes` and DICOM files of any
+    name, by name, without those in folders below it, hidden files, and files that an earlier run
+    wrote beside the images. A link that leads nowhere counts, so that it is told.
 
     Raises
     ------
@@ -127,7 +131,10 @@ def make_folder(folder: Path) -> None:
 
 
 def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
-    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+    if path.name.startswith(".") or not (path.is_file() or path.is_symlink()):
+        return False
+    suffix = path.suffix.lower()
+    return suffix in suffixes or (suffix not in _NEVER_DICOM and is_dicom(path))
 
 
 def _same_folder(first: Path, second: Path) -> bool:

@@ -151,11 +151,11 @@ def _find_image(
 
 def _candidates(record_file: Path, stem: str, source: SourceRecord) -> Iterator[Path]:
     """Go through the files that may be the image: by its name, or by the stem of the export."""
-    from napari_ds2net.core.files import IMAGE_SUFFIXES
+    from napari_ds2net.core.file_kinds import INPUT_SUFFIXES
 
     folder = record_file.absolute().parent
     for place in dict.fromkeys((folder, folder.parent, Path.cwd())):
-        names = [source.name] if source.name else [f"{stem}{end}" for end in IMAGE_SUFFIXES]
+        names = [source.name] if source.name else [f"{stem}{end}" for end in INPUT_SUFFIXES]
         for name in names:
             yield from (path for path in (place / name, *place.glob(f"*/{name}")) if path.is_file())
 

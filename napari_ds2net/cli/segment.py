@@ -146,9 +146,9 @@ def segment(
 
 def existing_images(inputs: Sequence[Path], output: Path) -> tuple[list[Path], int]:
     """Return the images that are there, and how many are not; those are complained about."""
-    from napari_ds2net.core.files import IMAGE_SUFFIXES
+    from napari_ds2net.core.file_kinds import INPUT_SUFFIXES
 
-    images = find_images(inputs, IMAGE_SUFFIXES, output)
+    images = find_images(inputs, INPUT_SUFFIXES, output)
     absent = [path for path in images if not path.exists()]
     for path in absent:
         complain(f"There is no file {path}; expected an image or a folder of images.")

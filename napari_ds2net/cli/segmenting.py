@@ -129,7 +129,7 @@ def write(
         },
         axes=axes,
         scale=image.scale,
-        units=units_of(axes, image.unit),
+        units=units_of(axes, image.unit, image.time_unit),
         image=image,
         meaning=LabelMeaning.OBJECTS if splits else LabelMeaning.CLASSES,
         classes=card.classes,

@@ -17,12 +17,10 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 
+from napari_ds2net.core.file_kinds import is_dicom
 from napari_ds2net.core.frames import Frames, OpenedFile, Region
 from napari_ds2net.errors import ImageError
 
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-"""Endings that DICOM files have, in lower case; many have none."""
-_MAGIC_AT, _MAGIC = 128, b"DICM"
 _UNITS = {3: ("mm", 10.0), 4: ("s", 1.0)}
 """Physical Units (0018,6024): 3 is centimetre, 4 is second; as unit and factor."""
 _MOST_FRAME_BYTES = 2**31
@@ -60,15 +58,6 @@ class DicomFrames(Frames):
 
     def _read(self, number: int) -> NDArray[Any]:
         return _frame(self.path, self.header, number, len(self) if self.is_stack else 1)
-
-
-def is_dicom(path: Path) -> bool:
-    """Tell whether a file starts as DICOM files do."""
-    try:
-        with path.open("rb") as file:
-            return file.read(_MAGIC_AT + len(_MAGIC))[_MAGIC_AT:] == _MAGIC
-    except OSError:
-        return False
 
 
 def open_dicom(path: Path | str) -> OpenedFile:

@@ -13,34 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ds2net.core.file_kinds import IMAGE_SUFFIXES, kind_of
 from napari_ds2net.core.pillow_files import read_with_pillow
 from napari_ds2net.core.tiff_files import read_tiff
 from napari_ds2net.errors import ImageError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy", ".dcm")
-"""Endings that files to be segmented have, in lower case."""
-_EXPECTED = "expected PNG, JPEG, TIFF, BMP, WebP, NPY or DICOM"
-_SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),
-    (b"MM\0+", "TIFF"),
-    (b"BM", "BMP"),
-    (b"RIFF", "WEBP"),
-    (b"\x93NUMPY", "NPY"),
-)
-_FOREIGN = (
-    (b"GIF8", "a GIF"),
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"<", "a web page or XML"),
-    (b"{", "JSON"),
-)
-_DICOM_AT = 128
+__all__ = ["IMAGE_SUFFIXES", "read_image"]
 
 
 def read_image(path: Path | str) -> NDArray[Any]:
@@ -63,11 +41,12 @@ def read_image(path: Path | str) -> NDArray[Any]:
         The file is missing, empty, cut short, no image, a stack, or too large for the memory.
     """
     path = Path(path)
-    kind = _kind(path)
+    kind = kind_of(path)
     readers: dict[str, Callable[[Path], NDArray[Any]]] = {
         "TIFF": read_tiff,
         "NPY": _read_npy,
         "DICOM": _read_dicom,
+        "video": _refuse_video,
     }
     reader = readers.get(kind, read_with_pillow)
     try:
@@ -89,37 +68,8 @@ def read_image(path: Path | str) -> NDArray[Any]:
     return image
 
 
-def _kind(path: Path) -> str:
-    """Return the format by the first bytes."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_DICOM_AT + 4)
-    except FileNotFoundError as error:
-        raise ImageError(f"There is no file {path}.") from error
-    except IsADirectoryError as error:
-        raise ImageError(f"{path} is a folder; expected an image file.") from error
-    except (OSError, ValueError) as error:
-        if path.is_dir():
-            raise ImageError(f"{path} is a folder; expected an image file.") from error
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError(f"{path} cannot be opened: {reason}.") from error
-    if not head:
-        raise ImageError(f"{path.name} is empty (0 bytes); {_EXPECTED}.")
-    for signature, kind in _SIGNATURES:
-        if head.startswith(signature) and (kind != "WEBP" or head[8:12] == b"WEBP"):
-            return kind
-    if head[_DICOM_AT:] == b"DICM":
-        return "DICOM"
-    raise ImageError(f"{path.name} is no image but {_foreign(head)}; {_EXPECTED}.")
-
-
-def _foreign(head: bytes) -> str:
-    """Name what a file is that is not read."""
-    for signature, name in _FOREIGN:
-        if head.lstrip().startswith(signature):
-            return name
-    printable = sum(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
-    return "text" if printable == len(head) else "something unknown"
+def _refuse_video(path: Path) -> NDArray[Any]:
+    raise ImageError(f"{path.name} is a video; expected a single image. Save one frame of it.")
 
 
 def _read_dicom(path: Path) -> NDArray[Any]:

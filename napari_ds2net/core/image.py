@@ -45,6 +45,8 @@ class ImageData:
         Length of a step along every axis but ``c``, in `unit`.
     unit
         Of the scale, such as ``"micrometer"``; ``"pixel"`` where nothing is known.
+    time_unit
+        Of the scale along ``t``, such as ``"s"``; ``"pixel"`` where nothing is known.
     name
         What the user calls it.
 
@@ -58,6 +60,7 @@ class ImageData:
     axes: str = "yx"
     scale: tuple[float, ...] = ()
     unit: str = "pixel"
+    time_unit: str = "pixel"
     name: str = ""
 
     def __post_init__(self) -> None:

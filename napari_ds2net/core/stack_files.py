@@ -12,11 +12,12 @@ import psutil
 import tifffile
 from numpy.typing import NDArray
 
+from napari_ds2net.core.file_kinds import kind_of
 from napari_ds2net.core.files import read_image
+from napari_ds2net.core.frames import OpenedFile
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.errors import ImageError
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CM = 10_000.0
 """Micrometres in a centimetre."""
 _UNKNOWN = "pixel"
@@ -40,13 +41,15 @@ def read_stack(path: Path | str) -> ImageData:
     Parameters
     ----------
     path
-        Whatever `read_image` reads, and TIFF with up to two axes (time, depth) in front of Y and X.
+        Whatever `read_image` reads, TIFF with up to two axes (time, depth) in front of Y and X,
+        DICOM of many frames, and video.
 
     Returns
     -------
     ImageData
-        Its scale and unit are those of OME, ImageJ or the resolution that the file gives;
-        ``"pixel"`` where it gives none.
+        Its scale and unit are those of OME, ImageJ, DICOM or the resolution that the file gives;
+        ``"pixel"`` where it gives none. The frames of DICOM and video are read when they are asked
+        for; read them in order, and one at a time.
 
     Raises
     ------
@@ -54,7 +57,10 @@ def read_stack(path: Path | str) -> ImageData:
         As for `read_image`; or the file has channels that are no colours.
     """
     path = Path(path)
-    described = _describe(path)
+    kind = kind_of(path)
+    if kind in ("DICOM", "video"):
+        return _of_frames(_opened(path, kind))
+    described = _describe(path) if kind == "TIFF" else None
     if described is None:
         return ImageData.from_array(read_image(path), name=path.stem)
     front = "".join(axis for axis in described.axes if axis not in "YXS")
@@ -71,6 +77,31 @@ def read_stack(path: Path | str) -> ImageData:
     )
 
 
+def _opened(path: Path, kind: str) -> OpenedFile:
+    """Open a file of frames; pydicom and PyAV take their time to import."""
+    if kind == "video":
+        from napari_ds2net.core.video_files import open_video
+
+        return open_video(path)
+    from napari_ds2net.core.dicom_files import open_dicom
+
+    return open_dicom(path)
+
+
+def _of_frames(opened: OpenedFile) -> ImageData:
+    """Return the frames of a file, or its only one, with what it says of space and time."""
+    frames = opened.frames
+    timed = opened.axes.startswith("T")
+    return ImageData(
+        array=frames if frames.is_stack else frames.frame(0),
+        axes=opened.axes.lower() + ("c" if frames.ndim > len(opened.axes) else ""),
+        scale=opened.scale,
+        unit=opened.units[-1],
+        time_unit=opened.units[0] if timed else "pixel",
+        name=opened.path.stem,
+    )
+
+
 def _letters(front: str, name: str) -> str:
     """Return our letters for tifffile's axes in front of Y, X and S."""
     letters = "".join(_LETTERS.get(axis, "") for axis in front)
@@ -83,11 +114,8 @@ def _letters(front: str, name: str) -> str:
 
 
 def _describe(path: Path) -> _Description | None:
-    """Look at a TIFF without reading its pixels; None for anything else and for damaged ones."""
+    """Look at a TIFF without reading its pixels; None for a damaged one."""
     try:
-        with path.open("rb") as file:
-            if file.read(4) not in _TIFF:
-                return None
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             kept = [at for at, axis in enumerate(series.axes) if _is_kept(axis, series.shape[at])]

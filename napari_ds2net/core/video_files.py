@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from napari_ds2net.core.frames import Frames, OpenedFile
 from napari_ds2net.errors import ImageError
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
-"""Endings that videos have, in lower case."""
 _FAR = 64
 """Frames ahead from which jumping to the next key frame beats decoding all between."""
 

@@ -67,13 +67,13 @@ def _is_ours(path: Path) -> bool:
 
 
 def _is_video(path: Path) -> bool:
-    from napari_ds2net.core.video_files import VIDEO_SUFFIXES
+    from napari_ds2net.core.file_kinds import VIDEO_SUFFIXES
 
     return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
 
 
 def _is_dicom(path: Path) -> bool:
-    from napari_ds2net.core.dicom_files import DICOM_SUFFIXES, is_dicom
+    from napari_ds2net.core.file_kinds import DICOM_SUFFIXES, is_dicom
 
     return path.is_file() and (path.suffix.lower() in DICOM_SUFFIXES or is_dicom(path))
 

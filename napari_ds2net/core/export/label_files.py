@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_ds2net.core.file_kinds import kind_of
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.stack_files import read_stack
 from napari_ds2net.errors import ImageError
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 ENDINGS = ("_mask", "_labels", "_indexed")
 """What may follow an image's stem in the stem of its labels."""
 
@@ -61,9 +61,8 @@ def stem_of_labels(path: Path) -> str:
 def _palette_indices(path: Path) -> NDArray[np.uint8] | None:
     """Return the indices of a PNG with a palette, None for any other file."""
     try:
-        with path.open("rb") as file:
-            if file.read(len(_PNG)) != _PNG:
-                return None
+        if kind_of(path) != "PNG":
+            return None
         with Image.open(path, formats=["PNG"]) as picture:
             return np.array(picture) if picture.mode == "P" else None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):

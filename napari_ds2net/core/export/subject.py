@@ -181,9 +181,9 @@ class ExportSubject:
         return max(int(self.labels_of(frame).max(initial=0)) for frame in self.frames())
 
 
-def units_of(axes: str, unit: str) -> tuple[str, ...]:
+def units_of(axes: str, unit: str, time_unit: str = "pixel") -> tuple[str, ...]:
     """Return the unit of every axis where one unit of length is known: time has another."""
-    return tuple("pixel" if axis == "t" else unit for axis in axes)
+    return tuple(time_unit if axis == "t" else unit for axis in axes)
 
 
 def meaning_of(highest: int, classes: int = 1) -> LabelMeaning:
