@@ -126,7 +126,8 @@ def _torch() -> Iterator[Finding]:
     try:
         import torch
 
-        from napari_ds2net.core.device import choose_plan, has_native_bfloat16, usable_cores
+        from napari_ds2net.core.cores import usable_cores
+        from napari_ds2net.core.device import choose_plan, has_native_bfloat16
     except (ImportError, OSError) as error:
         yield Finding(
             "torch",

@@ -44,18 +44,21 @@ def say(result: RenderableType, above: Progress | None = None) -> None:
     else:
         width = None if sys.stdout.isatty() else _PIPED_WIDTH
         console = Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
-    console.print(result, soft_wrap=isinstance(result, str))
+    if isinstance(result, str):
+        console.print(printable(result), soft_wrap=True)
+    else:
+        console.print(result)
 
 
 def note(text: str, above: Progress | None = None) -> None:
     """Print a remark on standard error; `above` as for `say`."""
-    _errors(above).print(text, style="dim", soft_wrap=True)
+    _errors(above).print(printable(text), style="dim", soft_wrap=True)
 
 
 def complain(text: str, kind: str = "Error", above: Progress | None = None) -> None:
     """Print ``Error: text`` on standard error; `above` as for `say`."""
     said = Text(f"{kind}: ", style="bold red" if kind == "Error" else "bold yellow")
-    _errors(above).print(said.append(text, style="default not bold"), soft_wrap=True)
+    _errors(above).print(said.append(printable(text), style="default not bold"), soft_wrap=True)
 
 
 def table(*headings: str) -> Table:
@@ -122,6 +125,12 @@ def describe_os_error(error: OSError) -> str:
     """Return a sentence for an error of the operating system."""
     what = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {what}." if error.filename else f"{what}."
+
+
+def printable(text: str) -> str:
+    """Return a text that any stream here takes: names of files may hold what is no character."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _errors(above: Progress | None = None) -> Console:

@@ -18,8 +18,9 @@ from napari_ds2net.cli.console import (
 )
 from napari_ds2net.cli.export_options import KeepName, Maps, PixelSize, Polygons
 from napari_ds2net.cli.outputs import Job, check_outputs, make_folder, plan_jobs
+from napari_ds2net.cli.predictors import open_predictor
 from napari_ds2net.cli.segment import existing_images
-from napari_ds2net.cli.segmenting import Segmenting, open_predictor, segment_jobs, with_pixel_size
+from napari_ds2net.cli.segmenting import Segmenting, segment_jobs, with_pixel_size
 from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
 from napari_ds2net.errors import DS2NetError, ExportError, SettingsError
 from napari_ds2net.library import ModelLibrary
@@ -125,9 +126,9 @@ def _segment_first(
     check_outputs(jobs, overwrite=wanted.overwrite)
     make_folder(output)
     options = InferenceOptions()
-    with open_predictor(None, model, device, options) as predictor:
+    with open_predictor(model, device, options) as predictor:
         failed = segment_jobs(jobs, Segmenting(predictor, options, wanted, pixel_size_um))
-    return absent + failed, absent + len(jobs)
+    return len(absent) + failed, len(absent) + len(jobs)
 
 
 def _export_labels(
@@ -167,7 +168,7 @@ def _export_labels(
             else:
                 names = ", ".join(path.name for path in _some(done.files))
                 say(f"{job.image}: wrote {names}", above=display)
-    return absent + failed, absent + len(jobs)
+    return len(absent) + failed, len(absent) + len(jobs)
 
 
 def _subject(

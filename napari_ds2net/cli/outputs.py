@@ -27,11 +27,34 @@ MOST_NAMED = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Job:
-    """One file to read, and what is written of it: the stem of its files, and all of them."""
+    """One file to read, and what is written of it.
+
+    Attributes
+    ----------
+    image
+        The file to read.
+    stem
+        Of the files that are written.
+    files
+        All of them by their kind, the run record among them; of a stack they get numbers.
+    redone
+        Whether files that are there are this job's own and are replaced.
+    """
 
     image: Path
     stem: str
     files: Mapping[str, Path]
+    redone: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are written."""
+        return self.record.parent
+
+    @property
+    def record(self) -> Path:
+        """The run record."""
+        return self.files[RECORD]
 
 
 def find_images(
@@ -104,7 +127,7 @@ def check_outputs(jobs: Sequence[Job], *, overwrite: bool) -> None:
         raise SettingsError(
             f"{_some(own)} would be overwritten, but this run reads it; choose another --output."
         )
-    there = [path for path in targets if path.exists()]
+    there = [path for path in targets if os.path.lexists(path)]
     if there and not overwrite:
         raise SettingsError(
             f"{_some(there)} would be overwritten; choose another --output, or add --overwrite."

@@ -1,33 +1,64 @@
-"""Where ``ds2net segment`` has its images segmented: in this process, or on a dask cluster."""
+"""Where ``ds2net segment`` has its images segmented: in this process, or by many workers."""
 
 from __future__ import annotations
 
 import dataclasses
-import queue
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
-from napari_ds2net.errors import DS2NetError, EngineError
+from napari_ds2net.cli.console import complain
+from napari_ds2net.errors import DS2NetError, SettingsError
 from napari_ds2net.library import ModelLibrary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_ds2net.api import LoadedModel
-    from napari_ds2net.core.events import Event
+    from napari_ds2net.cli.outputs import Job
+    from napari_ds2net.core.events import TileDone
+    from napari_ds2net.core.export.formats import Format
+    from napari_ds2net.core.frame_result import FrameResult
+    from napari_ds2net.core.image import ImageData
     from napari_ds2net.core.options import InferenceOptions
-    from napari_ds2net.core.prediction import Prediction
-    from napari_ds2net.engine.jobs import SegmentEvent
+    from napari_ds2net.engine.pool import Pool
     from napari_ds2net.network.card import ModelCard
 
-E = TypeVar("E")
-OnEvent = Callable[["Event"], None]
+MOST_WORKERS = 64
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Task:
+    """A frame to be segmented, or why there is none.
+
+    Attributes
+    ----------
+    job
+        Of which image.
+    image
+        The image; None where it could not be read.
+    frame
+        Its place along the axes in front of Y and X.
+    pixels
+        Shape (Y, X) or (Y, X, channels); None where they could not be read.
+    failure
+        Why not.
+    """
+
+    job: Job
+    image: ImageData | None = None
+    frame: tuple[int, ...] = ()
+    pixels: NDArray[Any] | None = None
+    failure: DS2NetError | OSError | None = None
+
+
+Outcome = tuple[Task, "FrameResult | DS2NetError | OSError"]
+OnTile = Callable[[Task, "TileDone"], None]
 
 
 class Predictor(Protocol):
-    """Segments image files."""
+    """Segments frames."""
 
     @property
     def card(self) -> ModelCard:
@@ -39,19 +70,30 @@ class Predictor(Protocol):
         """File of the model."""
         ...
 
-    def predict(self, pixels: NDArray[Any], on_event: OnEvent) -> Prediction:
-        """Segment one image, (Y, X) or (Y, X, channels).
+    def outcomes(
+        self, tasks: Iterable[Task], wanted: Sequence[Format], on_tile: OnTile
+    ) -> Iterator[Outcome]:
+        """Segment frames, and yield what became of each, in their order.
+
+        Parameters
+        ----------
+        tasks
+            Taken one by one, as they are needed.
+        wanted
+            The maps to keep.
+        on_tile
+            Told how a frame goes on, where that is known.
 
         Raises
         ------
-        DS2NetError
-            The image, the model or the place does not do.
+        EngineError
+            Nothing can be computed any more.
         """
         ...
 
 
 class LocalPredictor:
-    """Computes in this process."""
+    """Computes in this process, a frame at a time."""
 
     def __init__(self, loaded: LoadedModel, options: InferenceOptions) -> None:
         self._loaded = loaded
@@ -67,65 +109,52 @@ class LocalPredictor:
         """File of the model."""
         return self._loaded.path
 
-    def predict(self, pixels: NDArray[Any], on_event: OnEvent) -> Prediction:
-        """Segment one image; see `Predictor`."""
-        from napari_ds2net.core.inference import predict_steps
+    def outcomes(
+        self, tasks: Iterable[Task], wanted: Sequence[Format], on_tile: OnTile
+    ) -> Iterator[Outcome]:
+        """Segment frames; see `Predictor`."""
+        for task in tasks:
+            try:
+                yield task, self._segment(task, wanted, on_tile)
+            except DS2NetError as error:
+                yield task, error
 
+    def _segment(
+        self, task: Task, wanted: Sequence[Format], on_tile: OnTile
+    ) -> FrameResult | DS2NetError | OSError:
+        from napari_ds2net.core.frame_result import frame_steps
+
+        if task.pixels is None:
+            return _failure_of(task)
         loaded = self._loaded
-        steps = predict_steps(pixels, loaded.network, loaded.card, loaded.plan, self._options)
+        steps = frame_steps(
+            task.pixels, loaded.network, loaded.card, loaded.plan, self._options, wanted
+        )
         while True:
             try:
-                on_event(next(steps))
+                on_tile(task, next(steps))
             except StopIteration as stop:
-                result: Prediction = stop.value
+                result: FrameResult = stop.value
                 return result
 
 
-class ClusterPredictor:
-    """Has a worker of a dask cluster compute; images are read here and sent.
+class PoolPredictor:
+    """Has the workers of a cluster compute; images are read here and sent.
 
     Parameters
     ----------
-    address
-        Of the scheduler; what else it needs, such as TLS files, is in the engine's settings.
+    pool
+        The workers.
     model
         Name or path; it has to be the same model there as here.
     device, options
         As for `napari_ds2net.segment`.
-
-    Raises
-    ------
-    DS2NetError
-        The address or the settings make no sense, or there is no such model.
     """
 
-    def __init__(self, address: str, model: str, device: str, options: InferenceOptions) -> None:
-        from napari_ds2net.engine import Engine, load_settings
-
-        settings = dataclasses.replace(load_settings(), scheduler_address=address)
+    def __init__(self, pool: Pool, model: str, device: str, options: InferenceOptions) -> None:
+        self._pool = pool
         self._entry = ModelLibrary().entry(model)
-        self._choices = (model, device, options, None)
-        self._engine = Engine(settings)
-
-    def __enter__(self) -> ClusterPredictor:
-        """Load the model there, so that what is wrong is told once and not for every image."""
-        from napari_ds2net.engine.jobs import warm_up
-
-        model, device, *_ = self._choices
-        try:
-            self._do(warm_up, model, device)
-        except DS2NetError:
-            self._engine.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._engine.close()
+        self._choices = (model, device, options)
 
     @property
     def card(self) -> ModelCard:
@@ -137,40 +166,82 @@ class ClusterPredictor:
         """File of the model."""
         return self._entry.path
 
-    def predict(self, pixels: NDArray[Any], on_event: OnEvent) -> Prediction:
-        """Segment one image; see `Predictor`."""
-        from napari_ds2net.core.image import ImageData
-        from napari_ds2net.engine.jobs import FrameDone, FrameStarted, segment_frames
+    def outcomes(
+        self, tasks: Iterable[Task], wanted: Sequence[Format], on_tile: OnTile
+    ) -> Iterator[Outcome]:
+        """Segment frames; see `Predictor`."""
+        from napari_ds2net.engine.batch_job import segment_frame
 
-        predictions: list[Prediction] = []
+        def arguments(task: Task) -> tuple[object, ...] | None:
+            return None if task.pixels is None else (task.pixels, *self._choices, tuple(wanted))
 
-        def note(event: SegmentEvent) -> None:
-            if isinstance(event, FrameDone):
-                predictions.append(event.prediction)
-            elif not isinstance(event, FrameStarted):
-                on_event(event)
+        def nbytes(task: Task) -> int:
+            return 0 if task.pixels is None else task.pixels.nbytes
 
-        frame = ImageData.from_array(pixels)
-        self._do(segment_frames, frame, [()], *self._choices, on_event=note)
-        return predictions[0]
+        for task, result in self._pool.in_order(segment_frame, tasks, arguments, nbytes):
+            yield task, _failure_of(task) if result is None else result
 
-    def _do(
-        self,
-        steps: Callable[..., Generator[E, None, object]],
-        *args: object,
-        on_event: Callable[[E], None] = lambda _: None,
-    ) -> None:
-        """Have a job done and wait for its end; events are told in this thread."""
-        told: queue.SimpleQueue[tuple[E] | DS2NetError | None] = queue.SimpleQueue()
-        self._engine.submit(
-            steps,
-            *args,
-            on_event=lambda event: told.put((event,)),
-            on_finished=lambda _: told.put(None),
-            on_failed=told.put,
-            on_cancelled=lambda: told.put(EngineError("The work was cancelled; start it again.")),
-        )
-        while (news := told.get()) is not None:
-            if isinstance(news, DS2NetError):
-                raise news
-            on_event(*news)
+
+@contextmanager
+def open_predictor(
+    model: str,
+    device: str,
+    options: InferenceOptions,
+    *,
+    scheduler: str | None = None,
+    workers: int = 1,
+) -> Generator[Predictor]:
+    """Return what segments: this process, processes of its own, or a cluster.
+
+    Parameters
+    ----------
+    model, device, options
+        As for `napari_ds2net.segment`.
+    scheduler
+        Address of a dask scheduler; what else it needs, such as TLS files, is in the engine's
+        settings.
+    workers
+        Processes on this computer; with one, this process computes.
+
+    Raises
+    ------
+    DS2NetError
+        Something makes no sense or is not there.
+    """
+    if not 1 <= workers <= MOST_WORKERS:
+        raise SettingsError(f"--workers is {workers}; expected 1 to {MOST_WORKERS}.")
+    if scheduler is None and workers == 1:
+        from napari_ds2net.api import load_model
+
+        yield LocalPredictor(load_model(model, device), options)
+        return
+    if scheduler is not None and workers > 1:
+        raise SettingsError("--workers is for this computer; a --scheduler has workers of its own.")
+    from napari_ds2net.library.files import sha256_of
+
+    if scheduler is None:
+        model = str(ModelLibrary().find(model).resolve())
+    with _open_pool(scheduler, workers) as pool:
+        predictor = PoolPredictor(pool, model, device, options)
+        for problem in pool.warm_up(model, device, sha256_of(predictor.path)):
+            complain(f"{problem} The others do its part.", kind="Note")
+        yield predictor
+
+
+@contextmanager
+def _open_pool(scheduler: str | None, workers: int) -> Generator[Pool]:
+    from napari_ds2net.engine import load_settings
+    from napari_ds2net.engine.pool import private_pool, scheduler_pool
+
+    if scheduler is None:
+        with private_pool(workers) as pool:
+            yield pool
+        return
+    settings = dataclasses.replace(load_settings(), scheduler_address=scheduler)
+    with scheduler_pool(settings) as pool:
+        yield pool
+
+
+def _failure_of(task: Task) -> DS2NetError | OSError:
+    """Return why a task has no pixels."""
+    return task.failure or DS2NetError(f"{task.job.image.name} has no pixels.")

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_ds2net.cli.console import complain, errors_in_words, progress, say, table
+from napari_ds2net.cli.console import (
+    complain,
+    errors_in_words,
+    printable,
+    progress,
+    say,
+    table,
+)
 from napari_ds2net.cli.outputs import find_images
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
@@ -22,7 +29,8 @@ if TYPE_CHECKING:
 @errors_in_words
 def rank(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT", help="Images, or folders of images.")
+        list[Path],
+        typer.Argument(metavar="INPUT", help="Images, stacks, videos, or folders of them."),
     ],
     model: Annotated[
         str, typer.Option("--model", "-m", help="Name of a model, or path of a file of weights.")
@@ -37,36 +45,40 @@ def rank(
 ) -> None:
     """Order images for correction, the most uncertain first and no ten alike in a row.
 
-    The score is one minus the Dice coefficient that the probabilities let expect, from 0 to 1.
+    The score is one minus the Dice coefficient that the probabilities let expect, from 0 to 1. Of
+    stacks and videos it orders the frames, which count from 0.
     """
     ModelLibrary().find(model)
     if json_file is not None and json_file.exists() and not overwrite:
         raise SettingsError(f"{json_file} exists; choose another --json, or add --overwrite.")
 
     from napari_ds2net.api import load_model
-    from napari_ds2net.core.files import IMAGE_SUFFIXES
+    from napari_ds2net.core.file_kinds import INPUT_SUFFIXES
 
-    paths = find_images(inputs, IMAGE_SUFFIXES)
-    ordered = _follow(paths, load_model(model, device))
-    lines = table("", "score", "mean uncertainty", "mask", "image")
+    paths = find_images(inputs, INPUT_SUFFIXES)
+    ordered, failed = _follow(paths, load_model(model, device))
+    framed = ("frame",) if any(image.frame for image in ordered) else ()
+    lines = table("", "score", "mean uncertainty", "mask", "image", *framed)
     for place, image in enumerate(ordered, start=1):
         share, mean = f"{image.foreground_share:.1%}", f"{image.mean_uncertainty:.3f}"
-        lines.add_row(str(place), f"{image.score:.3f}", mean, share, str(image.path))
+        which = [printable(str(image.path)), ",".join(map(str, image.frame))][: 1 + len(framed)]
+        lines.add_row(str(place), f"{image.score:.3f}", mean, share, *which)
     if ordered:
         say(lines)
     if json_file is not None:
         json_file.absolute().parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(_as_json(ordered), encoding="utf-8")
-    if len(ordered) < len(paths):
-        complain(f"{len(paths) - len(ordered)} of {len(paths)} images could not be ranked.")
+        json_file.write_text(_as_json(ordered), encoding="utf-8", errors="backslashreplace")
+    if failed:
+        complain(f"{failed} of {len(paths)} images could not be ranked.")
         raise typer.Exit(1)
 
 
-def _follow(paths: Sequence[Path], loaded: LoadedModel) -> Sequence[RankedImage]:
-    """Segment every image; failures are told at once."""
+def _follow(paths: Sequence[Path], loaded: LoadedModel) -> tuple[Sequence[RankedImage], int]:
+    """Segment every image; failures are told at once, and counted."""
     from ds2net_training.ranking import rank_steps
 
-    steps = rank_steps(paths, loaded.network, loaded.card, loaded.plan)
+    steps = rank_steps(paths, loaded.network, loaded.card, loaded.plan, stacks=True)
+    failed = 0
     with progress() as display:
         task = display.add_task("Segmenting", total=len(paths))
         while True:
@@ -74,8 +86,9 @@ def _follow(paths: Sequence[Path], loaded: LoadedModel) -> Sequence[RankedImage]
                 event = next(steps)
             except StopIteration as stop:
                 ordered: tuple[RankedImage, ...] = stop.value
-                return ordered
+                return ordered, failed
             if event.failure is not None:
+                failed += 1
                 complain(f"{event.path}: {event.failure}", above=display)
             display.update(task, description=event.path.name, completed=event.done)
 
@@ -86,6 +99,7 @@ def _as_json(ordered: Sequence[RankedImage]) -> str:
         {
             "rank": place,
             "path": str(image.path),
+            **({"frame": list(image.frame)} if image.frame else {}),
             "score": round(image.score, 6),
             "mean_uncertainty": round(image.mean_uncertainty, 6),
             "foreground_share": round(image.foreground_share, 6),

@@ -11,7 +11,8 @@ import typer
 
 from napari_ds2net.cli.console import complain, note, say
 from napari_ds2net.cli.outputs import check_outputs, make_folder, plan_jobs
-from napari_ds2net.cli.segmenting import Segmenting, open_predictor, origin_of, predict, write
+from napari_ds2net.cli.predictors import open_predictor
+from napari_ds2net.cli.segmenting import Segmenting, segment_steps
 from napari_ds2net.core.export.formats import RECORD, ExportOptions, Format, MapType
 from napari_ds2net.errors import DeviceError, DS2NetError, ExportError, ModelNotFoundError
 from napari_ds2net.library import ModelLibrary
@@ -83,12 +84,13 @@ def replay(
     make_folder(output)
     _tell_versions(record)
     chosen = _device(device, record.origin.device)
-    with open_predictor(None, str(model_file), chosen, settings) as predictor:
+    with open_predictor(str(model_file), chosen, settings) as predictor:
         how = Segmenting(predictor, settings, wanted)
-        origin = origin_of(predictor, settings)
-        prediction = predict(image, predictor, lambda _: None)
-        made = write(job, image, prediction, how, origin)
-    _compare(record, made, path)
+        (done,) = segment_steps([job], how, lambda *_: None, read=lambda _: image)
+    if done.failure is not None:
+        raise done.failure
+    if done.record is not None:
+        _compare(record, done.record, path)
 
 
 def _compare(record: RunRecord, made: RunRecord, image: Path) -> None:

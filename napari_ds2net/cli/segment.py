@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from napari_ds2net.cli.batch import segment_batch
 from napari_ds2net.cli.console import complain, errors_in_words
 from napari_ds2net.cli.export_options import KeepName, Maps, PixelSize, Polygons
-from napari_ds2net.cli.outputs import check_outputs, find_images, make_folder, plan_jobs
+from napari_ds2net.cli.outputs import find_images, make_folder, plan_jobs
+from napari_ds2net.cli.predictors import open_predictor
 from napari_ds2net.cli.replay import replay
-from napari_ds2net.cli.segmenting import Segmenting, open_predictor, segment_jobs, usual_formats
+from napari_ds2net.cli.segmenting import Segmenting, usual_formats
 from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
@@ -27,7 +30,7 @@ _USUAL_MODEL = "polyp"
 def segment(
     inputs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="INPUT...", help="Images, stacks, or folders of them."),
+        typer.Argument(metavar="INPUT...", help="Images, stacks, videos, or folders of them."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -82,12 +85,26 @@ def segment(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Have a dask cluster compute, such as tls://gpu-server:8786; it needs the model "
-            "too. Files for TLS are taken from the preferences in napari.",
+            help="Have all workers of a dask cluster compute, such as tls://gpu-server:8786; they "
+            "need the model too. Files for TLS are taken from the preferences in napari.",
         ),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Processes on this computer that share its cores and the images."
+        ),
+    ] = 1,
+    update: Annotated[
+        bool,
+        typer.Option(
+            "--update",
+            help="Do again what was made of another image, with another model or other settings; "
+            "what is finished is kept.",
+        ),
+    ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write over results that are there.")
+        bool, typer.Option("--overwrite", help="Do everything again, over results that are there.")
     ] = False,
     replay_of: Annotated[
         Path | None,
@@ -102,8 +119,9 @@ def segment(
     """Segment images: for each STEM.* write STEM_mask.png (0 and 255) and what --save asks for.
 
     Probability, detail, semantic and uncertainty are 32-bit float TIFFs in [0, 1], labels a TIFF
-    that numbers the objects; STEM_record.json says how they were made. One line per image goes to
-    standard output.
+    that numbers the objects; STEM_record.json says how they were made. A video or a clip is
+    segmented frame by frame. One line per image goes to standard output, and of several images into
+    segment_summary.csv. Given again, the command leaves out what is finished.
     """
     from napari_ds2net.core.options import InferenceOptions
 
@@ -115,6 +133,8 @@ def segment(
     if not inputs or output is None:
         missing = "an image" if not inputs else "--output, the folder for the results"
         raise typer.BadParameter(f"Missing {missing}.")
+    if update and overwrite:
+        raise SettingsError("--overwrite does everything again; leave out --update.")
     model = model or _USUAL_MODEL
     wanted = parse_formats(save, "--save") if save else None
     options = InferenceOptions(
@@ -127,7 +147,8 @@ def segment(
     images, absent = existing_images(inputs, output)
     make_folder(output)
 
-    with open_predictor(scheduler, model, device, options) as predictor:
+    opened = open_predictor(model, device, options, scheduler=scheduler, workers=workers)
+    with opened as predictor:
         formats = wanted or tuple(map(Format, usual_formats(predictor.card, split_touching)))
         chosen = ExportOptions(
             formats=formats,
@@ -137,21 +158,21 @@ def segment(
             keep_name=keep_name,
         )
         jobs = plan_jobs(images, output, chosen)
-        check_outputs(jobs, overwrite=overwrite)
-        failed = absent + segment_jobs(jobs, Segmenting(predictor, options, chosen, pixel_size_um))
+        how = Segmenting(predictor, options, chosen, pixel_size_um)
+        failed = segment_batch(jobs, how, output, absent=absent, update=update)
     if failed:
-        complain(f"{failed} of {absent + len(jobs)} images could not be segmented.")
+        complain(f"{failed} of {len(absent) + len(jobs)} images could not be segmented.")
         raise typer.Exit(1)
 
 
-def existing_images(inputs: Sequence[Path], output: Path) -> tuple[list[Path], int]:
-    """Return the images that are there, and how many are not; those are complained about."""
+def existing_images(inputs: Sequence[Path], output: Path) -> tuple[list[Path], list[Path]]:
+    """Return the images that are there, and those that are not; the latter are complained about."""
     from napari_ds2net.core.file_kinds import INPUT_SUFFIXES
 
     images = find_images(inputs, INPUT_SUFFIXES, output)
-    absent = [path for path in images if not path.exists()]
+    absent = [path for path in images if not os.path.exists(path)]  # whatever its name
     for path in absent:
         complain(f"There is no file {path}; expected an image or a folder of images.")
     if len(absent) == len(images):
         raise typer.Exit(1)
-    return [path for path in images if path not in absent], len(absent)
+    return [path for path in images if path not in absent], absent

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+import math
+import operator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from napari_ds2net.cli.console import complain, in_words, note, progress, say
 from napari_ds2net.cli.outputs import Job
-from napari_ds2net.cli.predictors import ClusterPredictor, LocalPredictor, OnEvent, Predictor
+from napari_ds2net.cli.predictors import Predictor, Task
+from napari_ds2net.core.frame_store import FrameStore
 from napari_ds2net.errors import DS2NetError, SettingsError
 
 if TYPE_CHECKING:
-    from napari_ds2net.core.events import Event
-    from napari_ds2net.core.export.formats import ExportOptions
+    from numpy.typing import NDArray
+
+    from napari_ds2net.core.events import TileDone
+    from napari_ds2net.core.export.formats import ExportOptions, Format
     from napari_ds2net.core.export.record import Origin, RunRecord
-    from napari_ds2net.core.image import ImageData
+    from napari_ds2net.core.frame_result import FrameResult
+    from napari_ds2net.core.image import ImageData, PixelArray
+    from napari_ds2net.core.measures import Measures
     from napari_ds2net.core.options import InferenceOptions
-    from napari_ds2net.core.prediction import Prediction
     from napari_ds2net.network.card import ModelCard
+
+Frame = tuple[int, ...]
+Read = Callable[[Path], "ImageData"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,72 +53,236 @@ class Segmenting:
     wanted: ExportOptions
     pixel_size_um: float | None = None
 
+    def read(self, path: Path) -> ImageData:
+        """Read an image, or open the frames of one.
 
-def open_predictor(
-    scheduler: str | None, model: str, device: str, options: InferenceOptions
-) -> AbstractContextManager[Predictor]:
-    """Return what segments: this process, or a cluster."""
-    if scheduler is not None:
-        return ClusterPredictor(scheduler, model, device, options)
-    from napari_ds2net.api import load_model
+        Raises
+        ------
+        ImageError
+            As for `read_stack`.
+        """
+        from napari_ds2net.core.stack_files import read_stack
 
-    return nullcontext(LocalPredictor(load_model(model, device), options))
+        return with_pixel_size(read_stack(path), self.pixel_size_um)
 
 
-def segment_jobs(jobs: Sequence[Job], how: Segmenting) -> int:
-    """Segment and write every image; return how many failed, each said on standard error."""
-    from napari_ds2net.core.stack_files import read_stack
+@dataclasses.dataclass(frozen=True, slots=True)
+class JobDone:
+    """An image is segmented and written, or it failed.
 
-    failed = 0
+    Attributes
+    ----------
+    job
+        The image.
+    record
+        What was made of it; None where it failed.
+    failure
+        Why it failed.
+    notes
+        Sentences for the user, where it went on in a smaller or slower way.
+    """
+
+    job: Job
+    record: RunRecord | None = None
+    failure: DS2NetError | OSError | None = None
+    notes: tuple[str, ...] = ()
+
+
+OnPiece = Callable[[Job, int, int], None]
+
+
+def segment_steps(
+    jobs: Iterable[Job], how: Segmenting, on_piece: OnPiece, read: Read | None = None
+) -> Generator[JobDone, None, None]:
+    """Segment and write images, one after the other; one that fails does not stop the rest.
+
+    Parameters
+    ----------
+    jobs
+        The images.
+    how
+        How they are segmented, and what is written.
+    on_piece
+        Called with how many pieces or frames of how many of an image are done.
+    read
+        Reads an image; `Segmenting.read` if None.
+
+    Yields
+    ------
+    What became of every image, in order. Of one that fails nothing is written.
+
+    Raises
+    ------
+    EngineError
+        Nothing can be computed any more.
+    """
     origin = origin_of(how.predictor, how.options)
+    failed: set[Path] = set()
+    gathering: _Gathering | None = None
+
+    def on_tile(task: Task, tile: TileDone) -> None:
+        if not task.frame:
+            on_piece(task.job, tile.done, tile.total)
+
+    tasks = _tasks(jobs, read or how.read, failed)
+    try:
+        for task, outcome in how.predictor.outcomes(tasks, maps_of(how.wanted), on_tile):
+            if task.job.image in failed:
+                continue
+            gathering = _Gathering(task, how) if gathering is None else gathering
+            try:
+                done = gathering.take(outcome, origin)
+            except (DS2NetError, OSError) as error:
+                failed.add(task.job.image)
+                done = JobDone(task.job, failure=error, notes=gathering.notes)
+            if task.frame:
+                on_piece(task.job, gathering.done, gathering.total)
+            if done is not None:
+                gathering.close()
+                gathering = None
+                yield done
+    finally:
+        if gathering is not None:
+            gathering.close()
+
+
+def _tasks(jobs: Iterable[Job], read: Read, failed: set[Path]) -> Iterator[Task]:
+    """Read the frames of all images one after the other, but for the rest of those that failed."""
+    import numpy as np
+
+    from napari_ds2net.core.export.plan import check_name
+
+    for job in jobs:
+        try:
+            check_name(job.stem)
+            image = read(job.image)
+            for frame in np.ndindex(*image.frames):
+                if job.image in failed:
+                    break
+                yield Task(job=job, image=image, frame=frame, pixels=image.frame(*frame))
+        except (DS2NetError, OSError) as error:
+            yield Task(job=job, failure=error)
+
+
+class _Gathering:
+    """The results of an image's frames, until all are there."""
+
+    def __init__(self, first: Task, how: Segmenting) -> None:
+        self.notes: tuple[str, ...] = ()
+        self.done = 0
+        self._job = first.job
+        self._image = first.image
+        self._how = how
+        self._measures: list[Measures] = []
+        self._stores: dict[Format | None, FrameStore] = {}
+
+    @property
+    def total(self) -> int:
+        """Number of frames."""
+        return 1 if self._image is None else math.prod(self._image.frames)
+
+    def take(self, outcome: FrameResult | DS2NetError | OSError, origin: Origin) -> JobDone | None:
+        """Keep a frame; write all and return what became of them when it was the last.
+
+        Raises
+        ------
+        DS2NetError, OSError
+            There is no result, or it cannot be written.
+        """
+        if isinstance(outcome, DS2NetError | OSError):
+            raise outcome
+        if self._image is None:
+            raise DS2NetError(f"{self._job.image.name} could not be read.")
+        self.done += 1
+        self.notes = tuple(dict.fromkeys((*self.notes, *outcome.notes)))
+        self._measures.append(outcome.measures)
+        planes: dict[Format | None, NDArray[Any]] = {None: outcome.mask, **outcome.maps}
+        if self._image.frames:
+            self._keep(planes, self._image.frames)
+        if self.done < self.total:
+            return None
+        measures = reduce(operator.add, self._measures)
+        made = dataclasses.replace(origin, device=outcome.device, found=measures)
+        arrays: Mapping[Format | None, PixelArray] = self._stores or planes
+        record = _write(self._job, self._image, arrays, self._how, made)
+        return JobDone(self._job, record=record, notes=self.notes)
+
+    def _keep(self, planes: Mapping[Format | None, NDArray[Any]], frames: Frame) -> None:
+        """Put a frame of a stack where it needs no memory."""
+        for what, plane in planes.items():
+            if what not in self._stores:
+                self._stores[what] = FrameStore(frames, self._job.folder)
+            self._stores[what].append(plane)
+
+    def close(self) -> None:
+        """Let the files go."""
+        for store in self._stores.values():
+            store.close()
+
+
+def segment_jobs(
+    jobs: Sequence[Job], how: Segmenting, on_done: Callable[[JobDone], None] = lambda _: None
+) -> int:
+    """Segment and write every image; return how many failed, each said on standard error.
+
+    `on_done` is called with what became of every image.
+    """
+    failed = 0
     with progress() as display:
         task = display.add_task("Segmenting", total=len(jobs))
-        for number, job in enumerate(jobs):
-            display.update(task, description=job.image.name, completed=number)
-            try:
-                image = with_pixel_size(read_stack(job.image), how.pixel_size_um)
-                shown = partial(_show, job.image, display, task)
-                prediction = predict(image, how.predictor, shown)
-                write(job, image, prediction, how, origin)
-            except (DS2NetError, OSError) as error:
-                failed += 1
-                complain(f"{job.image}: {in_words(error)}", above=display)
-            else:
-                say(f"{job.image}: {_summary(prediction)}", above=display)
+
+        def on_piece(job: Job, done: int, total: int) -> None:
+            display.update(task, description=f"{job.image.name}, {done} of {total}")
+
+        for number, done in enumerate(segment_steps(jobs, how, on_piece), start=1):
+            failed += done.failure is not None
+            tell(done, display)
+            on_done(done)
+            display.update(task, completed=number)
     return failed
 
 
-def predict(image: ImageData, predictor: Predictor, on_event: OnEvent) -> Prediction:
-    """Segment an image, or every frame of a stack."""
-    import numpy as np
+def tell(done: JobDone, above: Progress | None = None) -> None:
+    """Say what became of an image."""
+    image = done.job.image
+    for text in done.notes:
+        note(f"{image}: {text}", above=above)
+    if done.failure is not None:
+        complain(f"{image}: {in_words(done.failure)}", above=above)
+    elif done.record is not None and done.record.origin.found is not None:
+        say(f"{image}: {describe(done.record.origin.found)}", above=above)
 
-    from napari_ds2net.core.prediction import Prediction
 
-    if not image.frames:
-        return predictor.predict(image.frame(), on_event)
-    frames = [
-        predictor.predict(image.frame(*frame), on_event) for frame in np.ndindex(*image.frames)
-    ]
-
-    def stacked(name: str) -> object:
-        planes = np.stack([getattr(each, name) for each in frames])
-        return planes.reshape(*image.frames, *planes.shape[1:])
-
-    maps = ("probability", "detail_mask", "semantic_mask", "uncertainty")
-    return Prediction(
-        mask=np.asarray(stacked("mask")),
-        **{name: np.asarray(stacked(name)) for name in maps},
-        seconds=sum(each.seconds for each in frames),
-        device=frames[-1].device,
-        model=frames[-1].model,
+def describe(found: Measures) -> str:
+    """Say in one line what was found."""
+    frames = f"{found.frames} frames, " if found.frames > 1 else ""
+    return (
+        f"{frames}{found.objects} {'object' if found.objects == 1 else 'objects'}, "
+        f"{found.foreground_share:.1%} of the image, "
+        f"mean uncertainty {found.mean_uncertainty:.3f}, {found.seconds:.2f} s"
     )
 
 
-def write(
-    job: Job, image: ImageData, prediction: Prediction, how: Segmenting, origin: Origin
+def maps_of(wanted: ExportOptions) -> tuple[Format, ...]:
+    """Return the maps that have to be kept for what is written."""
+    from napari_ds2net.core.export.formats import MAPS, Format
+
+    measured = (Format.PROBABILITY, Format.UNCERTAINTY)
+    return tuple(
+        what
+        for what in MAPS
+        if what in wanted.formats or (what in measured and Format.MEASUREMENTS in wanted.formats)
+    )
+
+
+def _write(
+    job: Job,
+    image: ImageData,
+    arrays: Mapping[Format | None, PixelArray],
+    how: Segmenting,
+    origin: Origin,
 ) -> RunRecord:
     """Write what was asked for of one image, all of it or nothing; return its record."""
-    from napari_ds2net.core.export.formats import Format
     from napari_ds2net.core.export.record import RunRecord
     from napari_ds2net.core.export.run import export
     from napari_ds2net.core.export.subject import ExportSubject, LabelMeaning, units_of
@@ -120,13 +292,8 @@ def write(
     axes = image.axes.removesuffix("c")
     subject = ExportSubject(
         name=job.stem,
-        labels=prediction.mask,
-        maps={
-            Format.PROBABILITY: prediction.probability,
-            Format.UNCERTAINTY: prediction.uncertainty,
-            Format.DETAIL: prediction.detail_mask,
-            Format.SEMANTIC: prediction.semantic_mask,
-        },
+        labels=arrays[None],
+        maps={what: array for what, array in arrays.items() if what is not None},
         axes=axes,
         scale=image.scale,
         units=units_of(axes, image.unit, image.time_unit),
@@ -135,9 +302,8 @@ def write(
         classes=card.classes,
         suffix=job.image.suffix,
     )
-    folder = next(iter(job.files.values())).parent
-    made = dataclasses.replace(origin, device=prediction.device)
-    done = export(subject, how.wanted, folder, made, source_name=job.image.name)
+    wanted = dataclasses.replace(how.wanted, overwrite=how.wanted.overwrite or job.redone)
+    done = export(subject, wanted, job.folder, origin, source_name=job.image.name)
     return RunRecord.read(done.record)
 
 
@@ -169,28 +335,3 @@ def with_pixel_size(image: ImageData, pixel_size_um: float | None) -> ImageData:
         raise SettingsError(f"The pixel size is {pixel_size_um} µm; expected more than 0.")
     scale = (*image.scale[:-2], pixel_size_um, pixel_size_um)
     return dataclasses.replace(image, scale=scale, unit="µm")
-
-
-def _show(image: Path, display: Progress, task: TaskID, event: Event) -> None:
-    """Move the bar with an image's tiles, and say what does not go as planned."""
-    from napari_ds2net.core.events import SteppedDown
-
-    if isinstance(event, SteppedDown):
-        note(f"{image}: {event.reason}", above=display)
-    else:
-        display.update(task, description=f"{image.name}, {event.done} of {event.total}")
-
-
-def _summary(prediction: Prediction) -> str:
-    """Say in one line what was found."""
-    import numpy as np
-    from skimage.measure import label
-
-    planes = prediction.mask.reshape(-1, *prediction.mask.shape[-2:])
-    objects = sum(int(np.asarray(label(plane, connectivity=2)).max(initial=0)) for plane in planes)
-    frames = f"{len(planes)} frames, " if len(planes) > 1 else ""
-    return (
-        f"{frames}{objects} {'object' if objects == 1 else 'objects'}, "
-        f"{prediction.foreground_share:.1%} of the image, "
-        f"mean uncertainty {prediction.mean_uncertainty:.3f}, {prediction.seconds:.2f} s"
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import psutil
 import torch
 
+from napari_ds2net.core.cores import usable_cores
 from napari_ds2net.errors import DeviceError
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -24,7 +23,6 @@ _TORCH_TYPES: dict[Precision, torch.dtype] = {
 }
 _NATIVE_BFLOAT16 = ("amx_bf16", "avx512_bf16")
 _CPU_INFO = Path("/proc/cpuinfo")
-_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _SMALLEST_CAPABILITY_FOR_HALF = (7, 0)
 """CUDA compute capability from which there are tensor cores."""
 
@@ -140,29 +138,6 @@ def has_native_bfloat16() -> bool:
         return False
     flags = next((line.split() for line in lines if line.startswith("flags")), [])
     return any(name in flags for name in _NATIVE_BFLOAT16)
-
-
-def usable_cores() -> int:
-    """Return the number of physical cores that this process may use, at least 1.
-
-    Hyperthreads count once; a process pinned to some cores (``taskset``, batch systems) or bounded
-    by a container's quota gets no more threads than that.
-    """
-    logical = psutil.cpu_count() or 1
-    physical = psutil.cpu_count(logical=False) or logical
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
-    per_core = max(1, logical // physical)
-    return max(1, min(physical, math.ceil(allowed / per_core), _quota()))
-
-
-def _quota() -> int:
-    """Return the cores that a Linux container may use; very many where there is no bound."""
-    unbounded = 1 << 16
-    try:
-        quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
-        return unbounded if quota == "max" else max(1, round(int(quota) / int(period)))
-    except (OSError, ValueError):
-        return unbounded
 
 
 def _first_available() -> str:

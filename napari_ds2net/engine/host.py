@@ -21,10 +21,12 @@ import traceback
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 from napari_ds2net.engine.wire import Parcel, pack, unpack
 from napari_ds2net.errors import DS2NetError, EngineError
+
+R = TypeVar("R")
 
 LONGEST_WAIT_S = 10.0
 """`Host.take` answers after that time even if there is nothing to tell."""
@@ -82,6 +84,20 @@ class Host:
         """End a run before its next step; its last message says so."""
         if number in self._runs:
             self._runs[number].close()
+
+
+def alone(function: Callable[..., R], /, *args: object) -> R:
+    """Call a function in the thread of the jobs: one at a time, after what was begun before.
+
+    Raises
+    ------
+    DS2NetError
+        Whatever it raises, in words and fit to travel.
+    """
+    try:
+        return _thread.submit(function, *args).result()
+    except Exception as error:  # noqa: BLE001  the border: a job may raise anything
+        raise _in_words(error) from None
 
 
 class _Outbox:

@@ -48,12 +48,12 @@ class RemoteCluster:
                 address,
                 asynchronous=True,
                 set_as_default=False,
-                security=_security(settings),
+                security=security_of(settings),
                 timeout=_TIMEOUT_S,
             )
         except (OSError, ValueError) as error:
             raise EngineError(
-                f"The TLS files for {address} cannot be used ({_first_line(error)}); expected the "
+                f"The TLS files for {address} cannot be used ({first_line(error)}); expected the "
                 "authority's certificate, your certificate and its key, as PEM files."
             ) from error
         try:
@@ -61,7 +61,7 @@ class RemoteCluster:
                 await client
             except (OSError, ValueError) as error:
                 raise EngineError(
-                    f"The dask scheduler at {address} does not answer ({_first_line(error)}). "
+                    f"The dask scheduler at {address} does not answer ({first_line(error)}). "
                     "Check the address, that the scheduler runs, the firewall, and the TLS files."
                 ) from error
             yield cls(address, client)
@@ -112,7 +112,14 @@ class RemoteCluster:
         return False
 
 
-def _security(settings: EngineSettings) -> Security:
+def security_of(settings: EngineSettings) -> Security:
+    """Return the TLS files of the settings, as dask wants them.
+
+    Raises
+    ------
+    FileNotFoundError
+        One is missing.
+    """
     from distributed import Security
 
     if not (settings.scheduler_address or "").startswith("tls://"):
@@ -129,5 +136,6 @@ def _security(settings: EngineSettings) -> Security:
     )
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what an error says, without what follows its first line."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

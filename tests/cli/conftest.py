@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import av
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner, Result
@@ -35,3 +38,21 @@ def run() -> Run:
         return result
 
     return invoke
+
+
+@pytest.fixture
+def write_video() -> Callable[[Path, int], Path]:
+    """Write a video of frames of 96 x 64 pixels that are not alike."""
+
+    def write(path: Path, frames: int) -> Path:
+        with av.open(path, "w") as container:
+            stream: Any = container.add_stream("mpeg4", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+            for number in range(frames):
+                pixels = np.full((64, 96, 3), 5 * number % 256, np.uint8)
+                pixels[10:30, 2 * number % 60 :][:, :20] = 200
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            container.mux(stream.encode())
+        return path
+
+    return write

@@ -131,7 +131,7 @@ def test_results_are_not_overwritten_silently(
     command = ["segment", image, "-m", tiny_file, "-o", output]
     result = run(*command)
     assert result.exit_code == 1
-    assert "frame_mask.png would be overwritten" in result.stderr
+    assert "frame_mask.png is there without a record" in result.stderr
     assert (output / "frame_mask.png").read_text() == "mine"
     assert run(*command, "--overwrite").exit_code == 0
     assert pixels(output / "frame_mask.png").shape == (40, 50)

@@ -8,13 +8,10 @@ import psutil
 import pytest
 import torch
 
+from napari_ds2net.core import cores as processor_cores
 from napari_ds2net.core import device
-from napari_ds2net.core.device import (
-    choose_plan,
-    has_native_bfloat16,
-    usable_cores,
-    using_threads,
-)
+from napari_ds2net.core.cores import usable_cores
+from napari_ds2net.core.device import choose_plan, has_native_bfloat16, using_threads
 from napari_ds2net.errors import DeviceError
 
 
@@ -130,7 +127,7 @@ def test_threads_are_the_cores_that_may_be_used(
     file = tmp_path / "cpu.max"
     if quota is not None:
         file.write_text(quota)
-    monkeypatch.setattr(device, "_CPU_QUOTA", file)
+    monkeypatch.setattr(processor_cores, "_CPU_QUOTA", file)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert usable_cores() == expected
     assert choose_plan("cpu").threads == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +20,10 @@ from typer.testing import CliRunner
 
 from napari_ds2net import segment
 from napari_ds2net.cli import app
-from napari_ds2net.core.files import read_image
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.options import InferenceOptions
-from napari_ds2net.engine import EngineSettings, EngineState, jobs, remote, save_settings
+from napari_ds2net.core.stack_files import read_stack
+from napari_ds2net.engine import EngineSettings, EngineState, jobs, pool, remote, save_settings
 from napari_ds2net.errors import EngineError
 from tests.engine import sample_jobs
 from tests.engine.conftest import MakeEngine, Recorder
@@ -163,33 +164,47 @@ def test_a_missing_tls_file_is_told_in_words(make_engine: MakeEngine, tmp_path: 
     assert nowhere in failure_of_a_run(make_engine, settings)
 
 
-def test_the_command_segments_on_a_cluster_as_it_does_here(
+def test_the_command_segments_on_all_workers_of_a_cluster_as_it_does_here(
     working_server: Server, tiny_file: Path, tmp_path: Path
 ) -> None:
+    """Two workers; a stack and images of two sizes, and a file that is none, in one batch."""
     (tmp_path / "in").mkdir()
-    for number, shape in enumerate(((70, 90, 3), (64, 64))):
+    for number, shape in enumerate(((70, 90, 3), (64, 64), (5, 40, 50), (64, 64))):
         pixels = np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8)
         tifffile.imwrite(tmp_path / "in" / f"{number}.tif", pixels)
+    (tmp_path / "in" / "2a.tif").write_text("no image")
     save_settings(working_server.settings())
     address = working_server.scheduler.address
     command = ["segment", str(tmp_path / "in"), "--model", str(tiny_file), "--device", "cpu"]
     command += ["--save", "mask,probability", "--output"]
-    there = CliRunner().invoke(app, [*command, str(tmp_path / "there"), "--scheduler", address])
     here = CliRunner().invoke(app, [*command, str(tmp_path / "here")])
-    assert (there.exit_code, here.exit_code) == (0, 0), there.output + here.output
+    with working_server.worker():
+        while len(working_server.scheduler.workers) < 2:
+            threading.Event().wait(0.05)
+        there = CliRunner().invoke(app, [*command, str(tmp_path / "there"), "--scheduler", address])
+        used = [len(each.has_what) for each in working_server.scheduler.workers.values()]
+    assert (there.exit_code, here.exit_code) == (1, 1), there.output + here.output
+    assert "2a.tif is no image but text" in there.stderr
+    assert lines(there.stdout) == lines(here.stdout)
+    assert used == [0, 0]  # what is done is forgotten there
     files = sorted(path.name for path in (tmp_path / "here").iterdir())
     assert files == sorted(path.name for path in (tmp_path / "there").iterdir())
-    assert len(files) == 6
-    for name in (name for name in files if not name.endswith("_record.json")):
-        np.testing.assert_allclose(
-            read_image(tmp_path / "there" / name), read_image(tmp_path / "here" / name), atol=1e-5
-        )
+    results = [name for name in files if name.endswith((".png", ".tif"))]
+    assert len(results) == 4 + 3 + 5
+    for name in results:
+        found, expected = (read_stack(tmp_path / where / name) for where in ("there", "here"))
+        np.testing.assert_allclose(found.array[:], expected.array[:], atol=1e-5)
+
+
+def lines(output: str) -> list[str]:
+    """Return what was said of every image, but for the seconds."""
+    return [line.rpartition(", ")[0] for line in output.splitlines()]
 
 
 def test_the_command_tells_once_that_a_cluster_does_not_answer(
     tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(pool, "_TIMEOUT_S", 1.0)
     tifffile.imwrite(tmp_path / "image.tif", np.zeros((64, 64), np.uint8))
     arguments = [str(tmp_path / "image.tif"), "--model", str(tiny_file), "--output"]
     options = [str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from napari_ds2net.core.image_score import image_score
 from napari_ds2net.core.inference import predict
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.preprocess import to_rgb
+from napari_ds2net.core.stack_files import read_stack
 from napari_ds2net.errors import DS2NetError
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.workspace import detail_vectors, rank_queue
@@ -34,6 +36,8 @@ class RankedImage:
     ----------
     path
         The file.
+    frame
+        Of a stack or a video, the frame's place along the axes in front of Y and X; else empty.
     score
         How likely its mask is wrong, in [0, 1]; see `image_score`.
     mean_uncertainty
@@ -46,11 +50,12 @@ class RankedImage:
     score: float
     mean_uncertainty: float
     foreground_share: float
+    frame: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRated:
-    """`done` of `total` images are segmented; one of `image` and `failure` is None."""
+    """File number `done` of `total`, or a frame of it, is segmented; or `failure` says why not."""
 
     done: int
     total: int
@@ -60,7 +65,12 @@ class ImageRated:
 
 
 def rank_steps(
-    paths: Sequence[Path], network: nn.Module, card: ModelCard, plan: ComputePlan
+    paths: Sequence[Path],
+    network: nn.Module,
+    card: ModelCard,
+    plan: ComputePlan,
+    *,
+    stacks: bool = False,
 ) -> Generator[ImageRated, None, tuple[RankedImage, ...]]:
     """Segment images and order them for correction, as the queue of the viewer does.
 
@@ -72,6 +82,8 @@ def rank_steps(
         Image files. One that cannot be read is told and left out.
     network, card, plan
         Ready to predict: what `napari_ds2net.api.load_model` holds.
+    stacks
+        Whether the frames of stacks and videos are ranked; else such files fail.
 
     Yields
     ------
@@ -84,16 +96,15 @@ def rank_steps(
     rated: list[RankedImage] = []
     previews: list[NDArray[np.uint8]] = []
     for done, path in enumerate(paths, start=1):
-        image, failure = None, None
+        about = partial(ImageRated, done=done, total=len(paths), path=path)
         try:
-            pixels = read_image(path)
-            image = _rated(path, pixels, network, card, plan)
+            for frame, pixels in _frames(path, stacks):
+                image = _rated(path, frame, pixels, network, card, plan)
+                rated.append(image)
+                previews.append(preview(pixels))
+                yield about(image=image, failure=None)
         except DS2NetError as error:
-            failure = str(error)
-        else:
-            rated.append(image)
-            previews.append(preview(pixels))
-        yield ImageRated(done=done, total=len(paths), path=path, image=image, failure=failure)
+            yield about(image=None, failure=str(error))
     order = rank_queue([image.score for image in rated], features=detail_vectors(previews))
     return tuple(rated[at] for at in order)
 
@@ -106,12 +117,28 @@ def preview(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(small)
 
 
+def _frames(path: Path, stacks: bool) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
+    """Read an image, or one frame of a stack after the other, with their places."""
+    if not stacks:
+        yield (), read_image(path)
+        return
+    image = read_stack(path)
+    for frame in np.ndindex(*image.frames):
+        yield frame, image.frame(*frame)
+
+
 def _rated(
-    path: Path, pixels: NDArray[Any], network: nn.Module, card: ModelCard, plan: ComputePlan
+    path: Path,
+    frame: tuple[int, ...],
+    pixels: NDArray[Any],
+    network: nn.Module,
+    card: ModelCard,
+    plan: ComputePlan,
 ) -> RankedImage:
     prediction = predict(pixels, network, card, plan, _AS_REGIONS)
     return RankedImage(
         path=path,
+        frame=frame,
         score=image_score(prediction),
         mean_uncertainty=prediction.mean_uncertainty,
         foreground_share=prediction.foreground_share,

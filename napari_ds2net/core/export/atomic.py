@@ -91,8 +91,14 @@ class FileSet:
         except OSError as error:
             raise ExportError(_sentence(path, error)) from error
 
-    def commit(self) -> None:
+    def commit(self, first: Path | None = None) -> None:
         """Give all files their names.
+
+        Parameters
+        ----------
+        first
+            The file that is named before all others: one that lists them tells, should the process
+            be killed in this moment, which of the files that are there belong to it.
 
         Raises
         ------
@@ -100,7 +106,8 @@ class FileSet:
             One cannot be named. Where nothing may be overwritten, none has its name then.
         """
         named: list[Path] = []
-        for path, temporary in self._staged.items():
+        staged = sorted(self._staged.items(), key=lambda each: each[0] != first)
+        for path, temporary in staged:
             try:
                 self._name(temporary, path)
             except OSError as error:

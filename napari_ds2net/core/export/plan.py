@@ -68,5 +68,18 @@ def check_name(name: str) -> None:
         raise ExportError(
             f"The name {name!r} has {reason}; expected one that files may have, without a folder."
         )
+    if _is_no_text(name):
+        raise ExportError(
+            f"The name {name!r} is no text in Unicode, so no record can tell it; rename the file."
+        )
     if len(os.fsencode(name)) > _LONGEST_BYTES - len("_t000000_z000000_measurements.csv"):
         raise ExportError(f"The name {name[:20]!r}… is too long for files; choose a shorter one.")
+
+
+def _is_no_text(name: str) -> bool:
+    """Tell whether a name has bytes that stand for no character, as Linux allows."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

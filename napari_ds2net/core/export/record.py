@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ds2net.core.image import ImageData
+from napari_ds2net.core.measures import Measures
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.errors import ExportError, SettingsError
 
@@ -85,6 +86,8 @@ class Origin:
         Whether a person changed the labels since; None where nobody knows.
     part
         Whether only a part of the image was segmented.
+    found
+        What the network found, before anybody edited it; None where nobody counted.
     """
 
     model: ModelRecord | None = None
@@ -92,6 +95,7 @@ class Origin:
     device: str = ""
     edited: bool | None = None
     part: bool = False
+    found: Measures | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +236,7 @@ def _record(values: dict[str, Any]) -> RunRecord:
     """Build a record of plain JSON values."""
     origin = dict(values.pop("origin"))
     model, settings = origin.pop("model"), origin.pop("settings")
+    found = origin.pop("found", None)
     if settings is not None and settings.get("tile_shape") is not None:
         settings["tile_shape"] = tuple(settings["tile_shape"])
     source: dict[str, Any] | None = values.pop("source")
@@ -241,6 +246,7 @@ def _record(values: dict[str, Any]) -> RunRecord:
         origin=Origin(
             model=None if model is None else ModelRecord(**model),
             settings=None if settings is None else InferenceOptions(**settings),
+            found=None if found is None else Measures(**found),
             **origin,
         ),
         source=None if source is None else SourceRecord(**source),

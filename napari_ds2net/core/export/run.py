@@ -218,7 +218,7 @@ class _Export:
             text = self.record(origin, source_name, tuple(written)).to_json()
             files.write(record, lambda file: file.write(text.encode()))
             self.stop_if_cancelled()
-            files.commit()
+            files.commit(first=record)
         yield ExportProgress(sum(steps), sum(steps), "")
         return ExportDone((*(each.path for each in planned), record))
 

@@ -1,0 +1,147 @@
+"""The table of a batch: a line per image, whatever became of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from napari_ds2net.cli.console import in_words
+from napari_ds2net.cli.outputs import Job
+from napari_ds2net.cli.segmenting import JobDone
+from napari_ds2net.core.export.atomic import write_atomically
+from napari_ds2net.core.export.record import RunRecord
+from napari_ds2net.core.export.units import pixel_size
+from napari_ds2net.errors import DS2NetError, SettingsError
+
+NAME = "segment_summary.csv"
+COLUMNS = (
+    "image", "file", "status", "frames", "objects", "area_percent", "area", "area_unit",
+    "mean_uncertainty", "score", "seconds", "message",
+)  # fmt: skip
+
+Row = Mapping[str, str]
+
+
+class Summary:
+    """Writes ``segment_summary.csv``: a line as soon as an image is done, all in order at the end.
+
+    What was finished before is told by its run record, so the table of a batch that was killed is
+    complete once the batch is resumed. Lines of images of other batches into the same folder stay.
+
+    Parameters
+    ----------
+    folder
+        Where the results are.
+    order
+        The images of this batch, by the stems of their results.
+
+    Raises
+    ------
+    SettingsError
+        There is a file of this name that is no such table.
+    """
+
+    def __init__(self, folder: Path, order: Iterable[str]) -> None:
+        self.path = folder / NAME
+        mine = dict.fromkeys(order)
+        others = {name: row for name, row in _read(self.path).items() if name not in mine}
+        self._rows: dict[str, Row | None] = {**others, **mine}
+
+    def begin(self, finished: Iterable[tuple[Job, RunRecord]], failed: Iterable[JobDone]) -> None:
+        """Write what is known before the first image.
+
+        Raises
+        ------
+        ExportError
+            It cannot be written.
+        """
+        for job, record in finished:
+            self._rows[job.stem] = _row(JobDone(job, record=record))
+        for done in failed:
+            self._rows[done.job.stem] = _row(done)
+        self.finish()
+
+    def add(self, done: JobDone) -> None:
+        """Add a line.
+
+        Raises
+        ------
+        OSError
+            The disk is full.
+        """
+        row = _row(done)
+        self._rows[done.job.stem] = row
+        with self.path.open("ab") as file:
+            file.write(_text([row]))
+
+    def finish(self) -> None:
+        """Write the table anew, in the order of the images.
+
+        Raises
+        ------
+        ExportError
+            It cannot be written; the one that is there stays as it is.
+        """
+        header = (",".join(COLUMNS) + "\n").encode()
+        body = _text(row for row in self._rows.values() if row is not None)
+        write_atomically(self.path, lambda file: file.write(header + body))
+
+
+def _row(done: JobDone) -> Row:
+    """Return the line of an image."""
+    row = {"image": done.job.stem, "file": done.job.image.name}
+    if done.failure is not None:
+        return {**row, "status": "failed", "message": _message(done.job.image, done.failure)}
+    row |= {"status": "done", "message": " ".join(done.notes)}
+    record = done.record
+    if record is None or record.origin.found is None or record.source is None:
+        return row
+    found, source = record.origin.found, record.source
+    row |= {
+        "frames": str(found.frames),
+        "objects": str(found.objects),
+        "area_percent": f"{100 * found.foreground_share:.4f}",
+        "mean_uncertainty": f"{found.mean_uncertainty:.6f}",
+        "score": f"{found.score:.6f}",
+        "seconds": f"{found.seconds:.3f}",
+    }
+    size = pixel_size(source.scale, source.unit)
+    at = source.axes.index("y")
+    pixels = source.shape[at] * source.shape[at + 1]
+    area = found.foreground_share * pixels * size.height * size.width
+    return row | {"area": f"{area:.9g}", "area_unit": f"{size.word}2" if size.is_known else "px"}
+
+
+def _message(image: Path, failure: DS2NetError | OSError) -> str:
+    """Return a sentence in one line, without the folder, which may name somebody."""
+    folder = str(image.parent)
+    words = in_words(failure)
+    return " ".join(words.replace(folder + os.sep, "").split()) if folder != "." else words
+
+
+def _text(rows: Iterable[Row]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n").writerows(rows)
+    return text.getvalue().encode(errors="backslashreplace")
+
+
+def _read(path: Path) -> dict[str, Row]:
+    """Read the lines that are there; a last one that was cut short by a kill is left out."""
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read; move it away, or choose another --output."
+        ) from error
+    whole = text[: text.rfind("\n") + 1]
+    reader = csv.DictReader(io.StringIO(whole, newline=""))
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise SettingsError(
+            f"{path} is no summary of this command; move it away, or choose another --output."
+        )
+    return {row["image"]: row for row in reader if None not in row and None not in row.values()}
