@@ -15,7 +15,6 @@ from rich.progress import Progress
 from napari_ds2net.cli.console import complain, in_words, note, progress, say
 from napari_ds2net.cli.outputs import Job
 from napari_ds2net.cli.predictors import Predictor, Task
-from napari_ds2net.core.frame_store import FrameStore
 from napari_ds2net.errors import DS2NetError, SettingsError
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from napari_ds2net.core.export.formats import ExportOptions, Format
     from napari_ds2net.core.export.record import Origin, RunRecord
     from napari_ds2net.core.frame_result import FrameResult
+    from napari_ds2net.core.frame_store import FrameStore
     from napari_ds2net.core.image import ImageData, PixelArray
     from napari_ds2net.core.measures import Measures
     from napari_ds2net.core.options import InferenceOptions
@@ -196,7 +196,8 @@ class _Gathering:
         self.done += 1
         self.notes = tuple(dict.fromkeys((*self.notes, *outcome.notes)))
         self._measures.append(outcome.measures)
-        planes: dict[Format | None, NDArray[Any]] = {None: outcome.mask, **outcome.maps}
+        planes: dict[Format | None, NDArray[Any]] = {None: outcome.mask}
+        planes.update(outcome.maps.items())
         if self._image.frames:
             self._keep(planes, self._image.frames)
         if self.done < self.total:
@@ -209,6 +210,8 @@ class _Gathering:
 
     def _keep(self, planes: Mapping[Format | None, NDArray[Any]], frames: Frame) -> None:
         """Put a frame of a stack where it needs no memory."""
+        from napari_ds2net.core.frame_store import FrameStore
+
         for what, plane in planes.items():
             if what not in self._stores:
                 self._stores[what] = FrameStore(frames, self._job.folder)

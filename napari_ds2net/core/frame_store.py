@@ -35,7 +35,7 @@ class FrameStore:
     def __init__(self, frames: tuple[int, ...], folder: Path) -> None:
         self._frames = frames
         self._file = tempfile.SpooledTemporaryFile(  # closed in `close`  # noqa: SIM115
-            max_size=_IN_MEMORY_BYTES, dir=folder
+            max_size=_IN_MEMORY_BYTES, dir=str(folder)
         )
         self._places: list[tuple[int, int]] = []
         self._plane: tuple[int, ...] = (0, 0)

@@ -114,13 +114,12 @@ class Pool:
         }
         answers: dict[str, object] = {}
         for name, future in futures.items():
-            answer: object = self._wait(future)
-            if isinstance(answer, str) and answer != sha256:
-                answer = EngineError(
+            answers[name] = found = self._wait(future)
+            if isinstance(found, str) and found != sha256:
+                answers[name] = EngineError(
                     f"The model {model!r} is another one there than here; copy the file, or name "
                     "the same version."
                 )
-            answers[name] = answer
         return self._keep(answers, lambda name, error: f"{name} of {self._where}: {error}")
 
     def in_order(
@@ -169,7 +168,11 @@ class Pool:
                 if not waiting:
                     return
                 item, future = waiting.popleft()
-                yield item, None if future is None else self._wait(future)
+                if future is None:
+                    yield item, None
+                else:
+                    result = self._wait(future)
+                    yield item, result
         finally:
             for _, future in waiting:
                 if future is not None:
@@ -200,7 +203,7 @@ class Pool:
             The cluster is gone.
         """
         from distributed import CancelledError
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
         from distributed.scheduler import KilledWorker
 
         while True:
