@@ -86,7 +86,7 @@ def replay(
     chosen = _device(device, record.origin.device)
     with open_predictor(str(model_file), chosen, settings) as predictor:
         how = Segmenting(predictor, settings, wanted)
-        (done,) = segment_steps([job], how, lambda *_: None, read=lambda _: image)
+        (done,) = segment_steps([job], how, read=lambda _: image)
     if done.failure is not None:
         raise done.failure
     if done.record is not None:

@@ -88,11 +88,15 @@ class JobDone:
     notes: tuple[str, ...] = ()
 
 
-OnPiece = Callable[[Job, int, int], None]
+def _nothing(job: Job, done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 def segment_steps(
-    jobs: Iterable[Job], how: Segmenting, on_piece: OnPiece, read: Read | None = None
+    jobs: Iterable[Job],
+    how: Segmenting,
+    on_piece: Callable[[Job, int, int], None] = _nothing,
+    read: Read | None = None,
 ) -> Generator[JobDone, None, None]:
     """Segment and write images, one after the other; one that fails does not stop the rest.
 

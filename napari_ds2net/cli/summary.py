@@ -124,7 +124,8 @@ def _message(image: Path, failure: DS2NetError | OSError) -> str:
 
 def _text(rows: Iterable[Row]) -> bytes:
     text = io.StringIO(newline="")
-    csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n").writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([row.get(name, "") for name in COLUMNS] for row in rows)
     return text.getvalue().encode(errors="backslashreplace")
 
 

@@ -21,7 +21,7 @@ from napari_ds2net.engine.settings import EngineSettings
 from napari_ds2net.errors import DS2NetError, EngineError
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, Scheduler
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -78,7 +78,7 @@ class Pool:
             self._client.run_on_scheduler(find, module)
         except ImportError as error:
             raise EngineError(self._lacks("the scheduler")) from error
-        answers: dict[str, object] = self._client.run(find, module, on_error="return")
+        answers = cast("dict[str, object]", self._client.run(find, module, on_error="return"))
         self._keep(answers, lambda name, _: self._lacks(name))
 
     def warm_up(self, model: str, device: str, sha256: str) -> list[str]:
@@ -190,9 +190,7 @@ class Pool:
     ) -> Future[R] | None:
         if arguments is None:
             return None
-        return cast(
-            "Future[R]", self._client.submit(work, *arguments, pure=False, workers=self._only)
-        )
+        return self._client.submit(work, *arguments, pure=False, workers=self._only)
 
     def _wait(self, future: Future[R]) -> R | DS2NetError:
         """Return the result of a task, or an error in words that is its own.
@@ -281,7 +279,7 @@ def scheduler_pool(settings: EngineSettings) -> Generator[Pool]:
     EngineError
         It does not answer, has no worker, or none with this program.
     """
-    import dask
+    from dask import config
     from distributed import Client
 
     address = settings.scheduler_address or ""
@@ -292,7 +290,7 @@ def scheduler_pool(settings: EngineSettings) -> Generator[Pool]:
             f"The TLS files for {address} cannot be used ({first_line(error)}); expected the "
             "authority's certificate, your certificate and its key, as PEM files."
         ) from error
-    with dask.config.set(_DASK):
+    with config.set(_DASK):
         try:
             client = Client(address, set_as_default=False, security=security, timeout=_TIMEOUT_S)
         except (OSError, ValueError) as error:
@@ -320,11 +318,11 @@ def private_pool(workers: int) -> Generator[Pool]:
     EngineError
         They do not start.
     """
-    import dask
+    from dask import config
     from distributed import Client, LocalCluster, Security
 
     threads = str(max(1, usable_cores() // workers))
-    with dask.config.set(_DASK):
+    with config.set(_DASK):
         try:
             cluster = LocalCluster(
                 n_workers=workers,
@@ -332,7 +330,7 @@ def private_pool(workers: int) -> Generator[Pool]:
                 processes=True,
                 host="127.0.0.1",
                 security=Security.temporary(),
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
                 env=dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads),
@@ -341,6 +339,8 @@ def private_pool(workers: int) -> Generator[Pool]:
             raise EngineError(
                 f"{workers} workers cannot be started here ({first_line(error)}); choose fewer."
             ) from error
+        # It would show what runs to any user of this computer.
+        cast("Scheduler", cluster.scheduler).http_server.stop()
         with cluster, Client(cluster, set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=_START_TIMEOUT_S)
             yield Pool(client, "this computer")

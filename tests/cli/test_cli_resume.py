@@ -65,7 +65,7 @@ def test_a_killed_batch_goes_on_and_its_table_is_completed(
         if first is not None:
             commits.append(first)
             if len(commits) == 2:
-                os.link(self._staged[first], first)
+                os.link(self._staged[first], first)  # pyright: ignore[reportPrivateUsage]
                 raise Killed
         commit(self, first)
 
