@@ -129,7 +129,24 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path.name} is damaged or cut short: {error}.") from error
     floats = {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
+    _refuse_larger_than(floats, config, path.name)
     return Checkpoint(config, card, floats)
+
+
+def _refuse_larger_than(
+    state: Mapping[str, torch.Tensor], config: NetworkConfig, name: str
+) -> None:
+    """Refuse a configuration whose network is wider than any parameter there is.
+
+    A damaged number would otherwise build a network that takes all memory, only to find that the
+    parameters do not fit.
+    """
+    widest = max((max(value.shape, default=1) for value in state.values()), default=0)
+    if max(config.channels, config.outputs) > widest:
+        raise CheckpointError(
+            f"{name} says that its network has {config.channels} channels and {config.outputs} "
+            f"outputs, but its widest parameter has {widest}; it is damaged."
+        )
 
 
 def load_network(path: Path | str) -> SegmentationNetwork:
@@ -211,7 +228,7 @@ def read_torch_state(path: Path) -> dict[str, torch.Tensor]:
             f"{path.name} is refused, because it is more than a table of parameters and could run "
             "code when opened; expected a state dict (ask its author for one)."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # what damage makes torch's reader raise has no common class
         raise CheckpointError(f"{path.name} is damaged or cut short and cannot be read.") from error
     for wrapper in _WRAPPERS:
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):

@@ -44,11 +44,13 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built from."""
-        if self.architecture not in ARCHITECTURES:
+        if not isinstance(self.architecture, str) or self.architecture not in ARCHITECTURES:
             raise CheckpointError(
                 f"The architecture is {self.architecture!r}; this version knows "
                 f"{', '.join(ARCHITECTURES)}. A newer napari-ds2net may know it."
             )
+        if not isinstance(self.encoder, str):
+            raise CheckpointError(f"The encoder is {self.encoder!r}; expected the name of one.")
         for name in ("outputs", "channels"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:

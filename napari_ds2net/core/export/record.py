@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ds2net.core.export.plain_values import build
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.measures import Measures
 from napari_ds2net.core.options import InferenceOptions
@@ -63,11 +64,22 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRecord:
-    """A file of the export, by its name."""
+    """A file of the export, by its name.
+
+    Raises
+    ------
+    ValueError
+        The name leads out of the record's folder.
+    """
 
     name: str
     format: str
     sha256: str
+
+    def __post_init__(self) -> None:
+        """Refuse names that a record from elsewhere may use to reach other files."""
+        if Path(self.name).name != self.name or self.name in ("", "..") or "\0" in self.name:
+            raise ValueError(f"{self.name[:80]!r} is no name of a file beside the record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +162,10 @@ class RunRecord:
                 "newer napari-ds2net."
             )
         try:
-            return _record(values)
-        except (AttributeError, TypeError, ValueError, LookupError, SettingsError) as error:
-            raise ExportError(f"The run record is not understood: {error}.") from error
+            return build(RunRecord, values, "the record")
+        except (ValueError, SettingsError) as error:
+            reason = str(error).rstrip(".")
+            raise ExportError(f"The run record is not understood: {reason}.") from error
 
     @classmethod
     def read(cls, path: Path) -> RunRecord:
@@ -230,26 +243,3 @@ def _hash(shape: tuple[int, ...], planes: Iterable[NDArray[Any]]) -> str:
             digest.update(f"{little.str} {'x'.join(map(str, shape))}\n".encode())
         digest.update(np.ascontiguousarray(plane, little).data)
     return digest.hexdigest()
-
-
-def _record(values: dict[str, Any]) -> RunRecord:
-    """Build a record of plain JSON values."""
-    origin = dict(values.pop("origin"))
-    model, settings = origin.pop("model"), origin.pop("settings")
-    found = origin.pop("found", None)
-    if settings is not None and settings.get("tile_shape") is not None:
-        settings["tile_shape"] = tuple(settings["tile_shape"])
-    source: dict[str, Any] | None = values.pop("source")
-    if source is not None:
-        source |= {"shape": tuple(source["shape"]), "scale": tuple(source["scale"])}
-    return RunRecord(
-        origin=Origin(
-            model=None if model is None else ModelRecord(**model),
-            settings=None if settings is None else InferenceOptions(**settings),
-            found=None if found is None else Measures(**found),
-            **origin,
-        ),
-        source=None if source is None else SourceRecord(**source),
-        files=tuple(FileRecord(**each) for each in values.pop("files")),
-        **values,
-    )
