@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -110,5 +110,10 @@ def little_memory() -> Generator[None]:
 
 
 def _peak_bytes() -> int:
+    """Return the largest resident size that this process has had."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
