@@ -10,7 +10,7 @@ from napari_ds2net.core import prepare as prepare_module
 from napari_ds2net.core.device import ComputePlan
 from napari_ds2net.core.forward import compute_maps
 from napari_ds2net.core.prepare import copy_to_cpu, prepare
-from napari_ds2net.network import DS2Net, NetworkOutput
+from napari_ds2net.network import DS2Net, M2SNet, NetworkOutput
 from napari_ds2net.network.config import NetworkConfig
 
 
@@ -62,6 +62,20 @@ def test_a_prepared_network_has_no_batch_norm_and_the_same_answer(
     assert batch_norms(ds2net) > 0
     for name, value in ds2net.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_of_m2snet_only_the_box_filters_keep_theirs(image: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    network = M2SNet(NetworkConfig(architecture="m2snet", encoder="mobilenetv2_035", channels=8))
+    with torch.no_grad():
+        for _ in range(30):
+            network.train()(image)  # an untrained one has logits in the thousands
+        expected = network.eval()(image)
+        ready = prepare(network, ComputePlan(device="cpu"))
+        assert batch_norms(ready) == 2
+        maps = compute_maps(ready, image)
+    assert maps.shape == (1, 3, 70, 100)
+    assert float((maps[:, :1].sigmoid() - expected.logit.sigmoid()).abs().max()) < 1e-3
 
 
 @torch.inference_mode()
