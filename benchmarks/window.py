@@ -3,12 +3,14 @@
 ``python -m benchmarks.window`` opens a real napari window, on a virtual screen where there is none.
 Times are wall times. A block is the time between two turns of the event loop, and is split into
 what napari, Qt and Python take of it (`benchmarks.pulse`). What a click costs is compared with the
-network alone, computed in the same run by a process of its own.
+network alone, computed in the same run by a process of its own. The package is compiled first, as
+installing it does.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import multiprocessing
 import statistics
@@ -26,6 +28,7 @@ from scripts.open_napari import Window, has_screen, segment, start_virtual_scree
 if TYPE_CHECKING:
     from benchmarks.pulse import Block
 
+ROOT = Path(__file__).parents[1]
 FRAME = (576, 720, 3)
 LARGE = (2000, 2000)
 MANY_TILES = (2500, 2500)
@@ -40,6 +43,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="clicks and slider moves")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     choices = parser.parse_args()
+    for package in ("napari_ds2net", "training/ds2net_training"):
+        compileall.compile_dir(ROOT / package, quiet=1)
     if not has_screen():
         start_virtual_screen()
     figures = measure(choices.rounds)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import tifffile
 from numpy.typing import NDArray
 
 from napari_ds2net.workspace import durable, journal, pictures
@@ -207,6 +206,8 @@ def frame_key(content_hash: str, frame: tuple[int, ...] = ()) -> str:
 
 def _encode(labels: NDArray[Any], about: dict[str, Any]) -> bytes:
     """Return a TIFF, packed with zlib, that says in its description whose it is."""
+    import tifffile
+
     file = io.BytesIO()
     tifffile.imwrite(
         file,
@@ -222,6 +223,8 @@ def _encode(labels: NDArray[Any], about: dict[str, Any]) -> bytes:
 
 def _read_header(path: Path, reader: dict[str, Any]) -> Draft | None:
     """Read what a draft says of itself; None if it is damaged or no draft."""
+    import tifffile
+
     try:
         with tifffile.TiffFile(path) as file:
             about: Any = json.loads(file.pages.first.tags["ImageDescription"].value)

@@ -1,4 +1,7 @@
-"""Pixels as the files of a workspace hold them, and back."""
+"""Pixels as the files of a workspace hold them, and back.
+
+The panels import this when they open, so tifffile is imported with the first file of its kind.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
@@ -125,9 +127,7 @@ def encode_image(image: NDArray[Any], size: tuple[float, float], unit: str) -> t
     """
     pixels = _storable(image)
     if pixels.dtype == np.uint8:
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, format="PNG", compress_level=_PNG_EFFORT)
-        return ".png", file.getvalue()
+        return ".png", _png(pixels)
     return ".tif", _tiff(pixels, size, unit)
 
 
@@ -138,11 +138,7 @@ def encode_labels(labels: NDArray[Any], size: tuple[float, float], unit: str) ->
 
 def encode_region(region: NDArray[np.bool_]) -> bytes:
     """Return a PNG of 0 and 255."""
-    file = io.BytesIO()
-    Image.fromarray(region.astype(np.uint8) * np.uint8(255)).save(
-        file, format="PNG", compress_level=_PNG_EFFORT
-    )
-    return file.getvalue()
+    return _png(region.astype(np.uint8) * np.uint8(255))
 
 
 def decode(path: Path, content: bytes) -> NDArray[Any]:
@@ -153,6 +149,8 @@ def decode(path: Path, content: bytes) -> NDArray[Any]:
     WorkspaceError
         The file is damaged.
     """
+    import tifffile
+
     file = io.BytesIO(content)
     try:
         if path.suffix == ".tif":
@@ -174,7 +172,15 @@ def count_objects(labels: NDArray[Any]) -> int:
     return int(found[1])
 
 
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG", compress_level=_PNG_EFFORT)
+    return file.getvalue()
+
+
 def _tiff(pixels: NDArray[Any], size: tuple[float, float], unit: str) -> bytes:
+    import tifffile
+
     file = io.BytesIO()
     options: dict[str, Any] = {}
     centimetres = _CENTIMETRES.get(unit)
