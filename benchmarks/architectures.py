@@ -39,7 +39,7 @@ PAPERS = (
     NetworkConfig(architecture="m2snet", encoder="res2net50d", channels=64),
 )
 _PAPERS_SIZE = 352
-_ROUNDS = 7
+_ROUNDS = 5
 _WARM_UP_STEPS = 30
 
 T = TypeVar("T")
@@ -165,12 +165,12 @@ def main() -> None:
     torch.set_num_threads(1)
     if not options.no_training:
         _missing_runs(options, _noted(options.folder))
-    encoder = read_recipe(options.recipe).model.encoder
+    model = read_recipe(options.recipe).model
     same = [
-        NetworkConfig(architecture=name, encoder=encoder, channels=width)
+        NetworkConfig(architecture=name, encoder=model.encoder, channels=width)
         for name, width in WIDTHS.items()
     ]
-    measured = [*costs(same, options.size), *costs(PAPERS, _PAPERS_SIZE)]
+    measured = [*costs(same, model.input_size), *costs(PAPERS, _PAPERS_SIZE)]
     budget = (
         f"{options.epochs} epochs of {', '.join(_name(folder) for folder in options.data)} at "
         f"{options.size} x {options.size} pixels from an ImageNet encoder; the other data set is "

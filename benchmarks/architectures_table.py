@@ -61,6 +61,8 @@ def write_section(path: Path, budget: str, runs: Sequence[Run], costs: Sequence[
 
 def _accuracy(runs: Sequence[Run]) -> list[str]:
     """Return the lines of the table of Dice, a row per run and the mean of each architecture."""
+    if len({run.architecture for run in runs}) < len(ARCHITECTURES):
+        return ["The trainings are not finished, so that there is no Dice to compare yet."]
     lines = [
         "| network | seed | Dice, validation | Dice, other data set | training, CPU minutes |",
         "| --- | --- | --- | --- | --- |",
