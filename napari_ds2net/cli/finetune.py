@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +12,12 @@ import typer
 from napari_ds2net.cli.console import complain, errors_in_words, note, say
 from napari_ds2net.cli.finetune_display import FineTuneDisplay, comparison_table
 from napari_ds2net.cli.interrupt import StopRequest
+from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 
 if TYPE_CHECKING:
     from ds2net_training.finetuning.events import FineTuneEvent, FineTuneResult
+    from ds2net_training.finetuning.settings import FineTuneSettings
 
 _NOT_BETTER = 3
 """Exit status of a network that is kept but is not better than the one it started from."""
@@ -37,18 +40,29 @@ def finetune(
     mode: Annotated[
         str,
         typer.Option(
-            help="quick trains the encoder's coarsest level, full every weight; semi comes later."
+            help="quick trains the encoder's coarsest level, full every weight, semi what quick "
+            "does, from images without a mask as well."
         ),
     ] = "quick",
     unlabelled: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="DIR", help="Images of yours without a correction, for the mode semi to come."
+            metavar="DIR",
+            exists=True,
+            help="Images of yours without a correction, for the mode semi; may be repeated.",
         ),
     ] = None,
+    as_released: Annotated[
+        bool,
+        typer.Option(
+            "--as-released",
+            help="semi as SS-Net's published code computes it: images are perturbed and every "
+            "weight learns, which takes several times as long.",
+        ),
+    ] = False,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Time for everything. If not given: half a minute, for full three."),
+        typer.Option(help="Time for everything; for quick half a minute if not given, else three."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...")] = "auto",
     seed: Annotated[int, typer.Option(help="Fixes every random number.")] = 0,
@@ -64,11 +78,12 @@ def finetune(
     library.check_new_name(name)
 
     from ds2net_training.finetuning.finetune import finetune_steps
-    from ds2net_training.finetuning.settings import make_settings
 
-    settings = make_settings(mode, minutes=minutes, seed=seed)
-    if unlabelled:
+    settings = _settings(mode, minutes, seed, as_released=as_released)
+    if unlabelled and mode != "semi":
         note(f"The mode {mode} learns from corrections alone; --unlabelled is not used.")
+    if mode == "semi" and not unlabelled:
+        note("Without --unlabelled, semi only asks for smoothness around the corrections.")
     steps = finetune_steps(
         model, data, name, settings, device=device, unlabelled=unlabelled or (), library=library
     )
@@ -83,6 +98,20 @@ def finetune(
     say(f"{result.name}: {result.path}, {result.seconds:.0f} s")
     if not result.is_better:
         raise typer.Exit(_NOT_BETTER)
+
+
+def _settings(
+    mode: str, minutes: float | None, seed: int, *, as_released: bool
+) -> FineTuneSettings:
+    from ds2net_training.finetuning.settings import make_settings
+    from ds2net_training.semi.settings import SemiSettings
+
+    settings = make_settings(mode, minutes=minutes, seed=seed)
+    if not as_released:
+        return settings
+    if mode != "semi":
+        raise SettingsError(f"--as-released belongs to the mode semi; the mode is {mode}.")
+    return dataclasses.replace(settings, semi=SemiSettings.as_released())
 
 
 def _follow(steps: Generator[FineTuneEvent, None, FineTuneResult]) -> FineTuneResult | None:

@@ -45,20 +45,26 @@ class FineTuneDisplay:
         """Show one event."""
         from ds2net_training.finetuning.events import (
             CorrectionsRead,
+            Estimated,
             FeaturesCached,
             Prepared,
             StepDone,
             SteppedDown,
+            UnlabelledRead,
             Validated,
         )
 
         match event:
             case CorrectionsRead():
                 self._move("Reading corrections", event.done, event.total)
+            case UnlabelledRead():
+                self._move("Reading images without a mask", event.done, event.total)
             case FeaturesCached():
                 self._move("Computing features", event.done, event.total)
             case Prepared():
                 self.note(_prepared_line(event))
+            case Estimated():
+                self.note(event.sentence)
             case StepDone():
                 what = f"Training {event.round} of {event.rounds}, loss {event.loss:.3f}"
                 left = f"{duration(event.seconds_left)} left"
@@ -104,7 +110,8 @@ def _prepared_line(event: Prepared) -> str:
         if event.folds
         else f"{len(event.hold_out)} held out to test on"
     )
+    others = f" and {event.unlabelled} images without one" if event.unlabelled else ""
     return (
-        f"{event.corrections} corrections, {tested}; {event.parameters} weights learn, "
+        f"{event.corrections} corrections{others}, {tested}; {event.parameters} weights learn, "
         f"{event.device}"
     )

@@ -12,6 +12,7 @@ from napari_ds2net.engine.finetune_job import finetune_model
 from napari_ds2net.engine.run import Call
 
 _FEW_VIEWS = 3
+_FEW_UNLABELLED = 24
 
 
 class FineTuneDispatch:
@@ -37,8 +38,11 @@ class FineTuneDispatch:
         """Return a call that learns on the CPU, one view at a time and few of each image."""
         values = inspect.signature(finetune_model).bind(*self._call.args, **self._call.kwargs)
         settings = cast("FineTuneSettings", values.arguments["settings"])
+        semi = settings.semi
+        if settings.mode == "semi":
+            semi = dataclasses.replace(semi, images=min(semi.images, _FEW_UNLABELLED))
         values.arguments["settings"] = dataclasses.replace(
-            settings, batch_size=1, views=min(settings.views, _FEW_VIEWS)
+            settings, batch_size=1, views=min(settings.views, _FEW_VIEWS), semi=semi
         )
         values.arguments["device"] = "cpu"
         values.arguments["after"] = reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +21,7 @@ def finetune_model(
     root: str,
     stop: StopFile,
     after: str = "",
+    unlabelled: Sequence[str] = (),
 ) -> Generator[FineTuneEvent, None, FineTuneResult]:
     """Fine-tune a model of a library on the corrections of a workspace; see `finetune_steps`.
 
@@ -39,6 +40,8 @@ def finetune_model(
     after
         What ended the last attempt, without a full stop; that is told, and `settings` and `device`
         are those of a smaller one.
+    unlabelled
+        Files of images without a correction; those that the worker does not find are left out.
 
     Raises
     ------
@@ -69,6 +72,7 @@ def finetune_model(
             name,
             settings,
             device=device,
+            unlabelled=[path for path in unlabelled if Path(path).is_file()],
             library=ModelLibrary(Path(root)),
             should_stop=stop,
         )

@@ -43,6 +43,20 @@ def test_before_and_after_are_shown_and_the_model_is_kept(
     assert library.entry("mine").card.parent == "tiny"
 
 
+def test_images_without_a_mask_are_learned_from_and_the_time_is_told_before(
+    library: ModelLibrary, tmp_path: Path
+) -> None:
+    data = draw_corrections(tmp_path / "data", count=2)
+    others = draw_corrections(tmp_path / "others", count=4, seed=3) / "images"
+    code, _, err = _finetune(data, "--name", "mine", "--mode", "semi", "--unlabelled", str(others))
+    assert code in (0, 3), err
+    told = " ".join(err.split())
+    assert "2 corrections and 4 images without one" in told
+    assert "With 4 images without a correction a step takes" in told
+    assert library.entry("mine").card.recipe["fine_tuning"]["mode"] == "semi"
+    assert library.entry("mine").card.recipe["unlabelled"] == 4
+
+
 def test_a_change_is_marked_where_it_is_more_than_chance(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -58,8 +72,8 @@ def test_what_cannot_work_is_refused_before_the_work(library: ModelLibrary, tmp_
     for arguments, words in (
         (("--name", "polyp"), "comes with the package"),
         (("--name", "tiny"), "already has a model"),
-        (("--name", "mine", "--mode", "semi"), "later version"),
-        (("--name", "mine", "--mode", "slow"), "expected quick or full"),
+        (("--name", "mine", "--mode", "slow"), "expected quick, full or semi"),
+        (("--name", "mine", "--mode", "full", "--as-released"), "belongs to the mode semi"),
     ):
         code, _, err = _finetune(data, *arguments)
         assert code == 1

@@ -24,7 +24,7 @@ from ds2net_training.finetuning.events import (
     Validated,
 )
 from ds2net_training.finetuning.finetune import finetune_steps
-from ds2net_training.finetuning.settings import FineTuneSettings, StopFile, make_settings
+from ds2net_training.finetuning.settings import StopFile, make_settings
 from napari_ds2net.errors import DatasetError, SettingsError
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.network import load_checkpoint
@@ -254,10 +254,8 @@ def test_names_modes_and_empty_folders_are_refused_in_words(
 ) -> None:
     with pytest.raises(SettingsError, match="already has a model"):
         run(library, data, "tiny")
-    with pytest.raises(SettingsError, match="comes with a later version"):
-        make_settings("semi")
-    with pytest.raises(SettingsError, match="comes with a later version"):
-        FineTuneSettings(mode="semi")
+    with pytest.raises(SettingsError, match="expected quick, full or semi"):
+        make_settings("slow")
     with pytest.raises(DatasetError, match="images/ and masks/"):
         run(library, tmp_path)
 

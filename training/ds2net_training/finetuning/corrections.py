@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,35 +113,6 @@ def read_corrections(
     return Corrections(tuple(items), division)
 
 
-def read_unlabelled(
-    folders: Sequence[Path | str], card: ModelCard, known: Collection[str], most: int
-) -> list[NDArray[np.uint8]]:
-    """Read images without a correction, evenly chosen, in the form of `Corrected.planes`.
-
-    Parameters
-    ----------
-    folders
-        Image files, or folders of them, or with an ``images/`` folder.
-    card
-        Framing and input size.
-    known
-        Content hashes of the corrected images, which are left out.
-    most
-        Number of images at most.
-    """
-    paths = sorted({path for folder in folders for path in _images_of(Path(folder))})
-    if len(paths) > most:
-        paths = [paths[at] for at in np.linspace(0, len(paths) - 1, most).round().astype(int)]
-    found: list[NDArray[np.uint8]] = []
-    for path in paths:
-        with contextlib.suppress(ImageError):
-            image = read_image(path)
-            if content_hash(image) not in known:
-                blank = np.zeros(image.shape[:2], np.uint8)
-                found.append(framed(image, blank, blank.astype(np.bool_), card))
-    return found
-
-
 def _open_workspace(folder: Path) -> Workspace | None:
     """Return the workspace in a folder; None for any other folder."""
     if not (folder / "journal.jsonl").is_file():
@@ -235,13 +205,3 @@ def _previews(items: Sequence[Corrected]) -> list[NDArray[np.uint8]]:
         np.moveaxis(_resized(item.planes[:3], (_PREVIEW_EDGE, _PREVIEW_EDGE)), 0, -1)
         for item in items
     ]
-
-
-def _images_of(path: Path) -> list[Path]:
-    """Return a file itself, or the images of a folder (or of the ``images/`` inside it)."""
-    if path.is_file():
-        return [path]
-    inside = path / "images" if (path / "images").is_dir() else path
-    if not inside.is_dir():
-        raise DatasetError(f"There is no folder {path}; expected a folder of images.")
-    return [p for p in inside.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]

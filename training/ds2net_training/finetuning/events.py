@@ -10,7 +10,15 @@ from napari_ds2net.network.card import ModelCard
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectionsRead:
-    """So many of the corrections, and of the images without one, are read."""
+    """So many of the corrections are read."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlabelledRead:
+    """So many of the images without a correction are read."""
 
     done: int
     total: int
@@ -18,7 +26,7 @@ class CorrectionsRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeaturesCached:
-    """So many of the views went through the encoder (``"quick"`` only)."""
+    """So many of the views went through the encoder (not where every weight learns)."""
 
     done: int
     total: int
@@ -55,6 +63,51 @@ class Prepared:
     parameters: int
     advice: str
     device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimated:
+    """How long it will take, from a step that was timed on this machine (``"semi"`` only).
+
+    Attributes
+    ----------
+    step_seconds
+        Of one step.
+    rounds, steps
+        Trainings, and the steps of each that there is time for.
+    wanted_steps
+        Those that were asked for.
+    seconds
+        From now to the end.
+    wanted_seconds
+        The same with all steps that were asked for.
+    unlabelled
+        Images without a correction that are learned from.
+    """
+
+    step_seconds: float
+    rounds: int
+    steps: int
+    wanted_steps: int
+    seconds: float
+    wanted_seconds: float
+    unlabelled: int
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        images = f"{self.unlabelled} image{'s' * (self.unlabelled != 1)} without a correction"
+        said = (
+            f"With {images} a step takes {self.step_seconds:.2g} s on this computer: "
+            f"{_duration(self.seconds)} for {self.rounds} round{'s' * (self.rounds != 1)} of "
+            f"{self.steps} steps."
+        )
+        if self.steps < self.wanted_steps:
+            said += (
+                f" All {self.wanted_steps} steps would take {_duration(self.wanted_seconds)}; give "
+                "it more minutes for them."
+            )
+        return said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,5 +248,19 @@ class FineTuneResult:
 
 
 FineTuneEvent = (
-    CorrectionsRead | FeaturesCached | Prepared | StepDone | Validated | SteppedDown | Compared
+    CorrectionsRead
+    | UnlabelledRead
+    | FeaturesCached
+    | Prepared
+    | Estimated
+    | StepDone
+    | Validated
+    | SteppedDown
+    | Compared
 )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {round(seconds / 60, 1):g} min"

@@ -6,18 +6,17 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from ds2net_training.finetuning.clock import Clock
-from ds2net_training.finetuning.corrections import read_corrections, read_unlabelled
+from ds2net_training.finetuning.corrections import read_corrections
 from ds2net_training.finetuning.events import FineTuneEvent, FineTuneResult, SteppedDown
 from ds2net_training.finetuning.keeping import keep, learned_hashes
 from ds2net_training.finetuning.run import Outcome, Run
 from ds2net_training.finetuning.settings import FineTuneSettings
+from ds2net_training.finetuning.unlabelled import read_unlabelled
 from napari_ds2net.core.device import ComputePlan, choose_plan, cpu_plan
 from napari_ds2net.core.memory import free, is_out_of_memory
 from napari_ds2net.errors import DatasetError, DeviceError, SettingsError
 from napari_ds2net.library import ModelEntry, ModelLibrary
 from napari_ds2net.network.checkpoint import load_network
-
-_MOST_UNLABELLED = 24
 
 
 def finetune_steps(
@@ -55,8 +54,8 @@ def finetune_steps(
     device
         As for `choose_plan`.
     unlabelled
-        Images of the user's without a correction, or folders of them; read only where
-        ``settings.distillation`` asks for them.
+        Images of the user's without a correction, or folders of them; read only for ``"semi"``,
+        or where ``settings.distillation`` asks for them.
     library
         Where the parent is found and the result is kept; the user's own if None.
     should_stop
@@ -64,7 +63,8 @@ def finetune_steps(
 
     Yields
     ------
-    CorrectionsRead, FeaturesCached, Prepared, StepDone, Validated, SteppedDown, Compared
+    CorrectionsRead, UnlabelledRead, FeaturesCached, Prepared, Estimated, StepDone, Validated,
+    SteppedDown, Compared
 
     Returns
     -------
@@ -88,11 +88,7 @@ def finetune_steps(
             "to find nothing; correct an image with something in it as well."
         )
     known = {item.content_hash for item in corrections.items}
-    others = (
-        read_unlabelled(unlabelled, entry.card, known, _MOST_UNLABELLED)
-        if unlabelled and settings.distillation > 0
-        else []
-    )
+    others = yield from read_unlabelled(unlabelled, entry.card, known, settings.most_unlabelled)
 
     def begin(plan: ComputePlan) -> Generator[FineTuneEvent, None, Outcome]:
         network = load_network(entry.path)

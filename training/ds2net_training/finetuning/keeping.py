@@ -158,6 +158,7 @@ def _recipe(
         "parent_sha256": sha256_of(parent.path),
         "steps": outcome.steps,
         "share": outcome.share,
+        "unlabelled": outcome.unlabelled,
         "folds": len(division.folds) if not division.hold_out else 0,
         "corrections": [
             {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,8 +14,9 @@ from torch import nn
 from torch.nn import functional
 
 from ds2net_training.finetuning.settings import FineTuneSettings
-from ds2net_training.finetuning.sources import LOSS_STRIDE, Source
+from ds2net_training.finetuning.sources import LOSS_STRIDE, Drawn, Source
 from ds2net_training.losses import deep_supervision_loss, make_target
+from ds2net_training.semi.embedding import Said, listening
 from ds2net_training.settings import LossSettings
 from napari_ds2net.network.interface import SegmentationNetwork
 
@@ -60,6 +63,36 @@ class Teacher:
         return functional.binary_cross_entropy_with_logits(says, said)
 
 
+class Companion(Protocol):
+    """A loss beside that of the masks, with weights of its own.
+
+    Attributes
+    ----------
+    rate
+        Learning rate of its weights.
+    """
+
+    rate: float
+
+    def restart(self, number: int) -> list[nn.Parameter]:
+        """Begin training `number` and return the weights that learn with it."""
+        ...
+
+    def loss(self, source: Source, drawn: Drawn, said: Said, progress: float) -> torch.Tensor:
+        """Return the loss, a scalar.
+
+        Parameters
+        ----------
+        source
+            Of the batch.
+        drawn, said
+            The batch, and what the network says of it.
+        progress
+            Part of the training that is done, in [0, 1).
+        """
+        ...
+
+
 class Learner:
     """A network in training; between two trainings it is put back to the start.
 
@@ -79,12 +112,15 @@ class Learner:
         Views per step; may be lowered on the way.
     teacher
         Keeps the network near what it said of images without a correction; None lets it go.
+    companion
+        A further loss; None: the masks alone.
     start, average
         Weights at the start, and their running average over the steps so far.
     """
 
     def __init__(self, network: SegmentationNetwork, settings: FineTuneSettings) -> None:
         self.teacher: Teacher | None = None
+        self.companion: Companion | None = None
         self.network = network.eval().to(memory_format=torch.channels_last)
         self._settings = settings
         self.batch_size = settings.batch_size
@@ -112,7 +148,11 @@ class Learner:
         self.steps = 0
         self._rng = np.random.default_rng((self._settings.seed, number))
         self._waiting: list[int] = []
-        groups = [{"params": weights, "lr": rate} for weights, rate in self._groups]
+        own = self._groups
+        if self.companion is not None:
+            own = [*own, (self.companion.restart(number), self.companion.rate)]
+        groups = [{"params": weights, "lr": rate} for weights, rate in own]
+        self._rates = [rate for _, rate in own]
         self._optimizer = torch.optim.AdamW(groups, weight_decay=0.0, fused=True)
 
     def step(self, source: Source, members: Sequence[int], progress: float) -> float:
@@ -129,9 +169,7 @@ class Learner:
         """
         self._set_rates(progress)
         drawn = source.draw(self._next_batch(members), self._rng)
-        target = make_target(drawn.mask, LOSS, drawn.known)
-        logits = source.logits(self.network, drawn.inputs)
-        loss = deep_supervision_loss(logits, target, LOSS)[0] / (len(logits) + 1)
+        loss = self._loss(source, drawn, progress)
         if self._settings.anchor > 0:
             loss = loss + self._settings.anchor * self._distance()
         if self.teacher is not None:
@@ -145,6 +183,17 @@ class Learner:
         self.steps += 1
         self._follow()
         return float(loss.detach())
+
+    def _loss(self, source: Source, drawn: Drawn, progress: float) -> torch.Tensor:
+        """Return the loss of the masks, with the companion's."""
+        target = make_target(drawn.mask, LOSS, drawn.known)
+        with nullcontext() if self.companion is None else listening(self.network) as heard:
+            logits = source.logits(self.network, drawn.inputs)
+        loss = deep_supervision_loss(logits, target, LOSS)[0] / (len(logits) + 1)
+        if self.companion is None or heard is None:
+            return loss
+        said = Said(torch.stack(logits).sum(dim=0), heard.embedding())
+        return loss + self.companion.loss(source, drawn, said, progress)
 
     @torch.no_grad()
     def load(self, state: State) -> None:
@@ -168,7 +217,7 @@ class Learner:
 
     def _set_rates(self, progress: float) -> None:
         factor = min(1.0, (self.steps + 1) / _WARM_UP) * (1 + math.cos(math.pi * progress)) / 2
-        for group, (_, rate) in zip(self._optimizer.param_groups, self._groups, strict=True):
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
 
     def _next_batch(self, members: Sequence[int]) -> list[int]:
@@ -209,7 +258,7 @@ def _rate_groups(
     object's outline do not teach what these review layers should show.
     """
     rate = settings.learning_rate
-    if settings.mode == "quick":
+    if not settings.trains_all:
         return [(_quick(network), rate)]
     named = {n: w for n, w in network.named_parameters() if not any(g in n for g in _GATES)}
     decoder = {name: w for name, w in named.items() if not name.startswith("encoder.")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
@@ -9,7 +10,13 @@ import numpy as np
 from ds2net_training.finetuning.choice import Candidate, DiceTable, dice_of
 from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.division import Part
-from ds2net_training.finetuning.events import FineTuneEvent, StepDone, SteppedDown, Validated
+from ds2net_training.finetuning.events import (
+    Estimated,
+    FineTuneEvent,
+    StepDone,
+    SteppedDown,
+    Validated,
+)
 from ds2net_training.finetuning.learner import Learner
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import Examined, Source, examine
@@ -18,6 +25,7 @@ from napari_ds2net.core.memory import free, is_out_of_memory
 _FEWEST_STEPS = 12
 _FEWEST_ROUNDS = 2
 _TIMED_STEPS = 3
+_ESTIMATED_TIMES = 2
 _CURVE_POINTS = 5
 _TEST_IN_STEPS = 0.6
 """Time of testing one image before and after, in optimiser steps; a step shows four."""
@@ -66,6 +74,43 @@ class Rounds:
         self._tested = tested
         self._should_stop = should_stop
         self._step_seconds = 0.0
+        every = settings.semi.every if settings.mode == "semi" else 1
+        self._timed_steps = every * math.ceil(_TIMED_STEPS / every)
+
+    def estimate(
+        self, source: Source, part: Part, unlabelled: int
+    ) -> Generator[FineTuneEvent, None, None]:
+        """Time a step, tell how long all will take, and put everything back.
+
+        Parameters
+        ----------
+        source, part
+            Of the first training.
+        unlabelled
+            Images without a correction that take part.
+        """
+        self._learner.restart(1)
+        every = self._settings.semi.every
+        done, began = 0, self._clock.passed
+        while done < (1 + _ESTIMATED_TIMES) * every:
+            if self._try_step(source, part.training, 0.5) is None:
+                yield self._step_down()
+                continue
+            done += 1
+            if done == every:
+                began = self._clock.passed  # the first steps of all are slower
+        self._step_seconds = (self._clock.passed - began) / (done - every)
+        self._learner.restart(1)
+        steps, each = self._affordable(1), self._step_seconds * self.count
+        yield Estimated(
+            step_seconds=self._step_seconds,
+            rounds=self.count,
+            steps=steps,
+            wanted_steps=self._settings.steps,
+            seconds=each * steps + self._test_seconds(),
+            wanted_seconds=each * self._settings.steps + self._test_seconds(),
+            unlabelled=unlabelled,
+        )
 
     def learn(
         self, source: Source, part: Part, number: int
@@ -91,7 +136,7 @@ class Rounds:
                 yield self._step_down()
                 continue
             step += 1
-            if step == _TIMED_STEPS:
+            if step == self._timed_steps:
                 self._step_seconds = (self._clock.passed - began) / step
                 fewer = self._fewer_rounds(number)
                 if fewer is not None:

@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import DiceTable, candidates, choose
 from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.comparison import ImagePair, compare, score_images
@@ -27,23 +25,18 @@ from ds2net_training.finetuning.corrections import Corrections
 from ds2net_training.finetuning.division import Part, balanced, learning_parts
 from ds2net_training.finetuning.events import (
     Compared,
-    FeaturesCached,
     FineTuneEvent,
     Prepared,
-    SteppedDown,
 )
-from ds2net_training.finetuning.learner import Learner, State, Teacher, mean_state
+from ds2net_training.finetuning.learner import Learner, State, mean_state
+from ds2net_training.finetuning.preparing import Preparation
 from ds2net_training.finetuning.rounds import Rounds
 from ds2net_training.finetuning.settings import FineTuneSettings
-from ds2net_training.finetuning.sources import FreshViews, Source
-from ds2net_training.finetuning.views import ViewMaker
+from ds2net_training.finetuning.sources import Source
 from napari_ds2net.core.device import ComputePlan, using_threads
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.interface import SegmentationNetwork
 
-_CACHE_SHARE = 0.3
-"""Part of the time that computing feature maps may take."""
-_MOST_CACHE_BYTES = 2e9
 _ENOUGH_HELD = 8
 """Images of a hold-out that tell a better network from a worse one without help."""
 
@@ -77,6 +70,7 @@ class Outcome:
     mirrors: dict[str, bool]
     stopped_early: bool
     seconds: float
+    unlabelled: int = 0
 
 
 class _Made(NamedTuple):
@@ -133,8 +127,8 @@ class Run:
         self._unlabelled = unlabelled
         self._settings = settings
         self._plan = plan
-        self._maker = ViewMaker(card, settings.seed)
         self._learner = Learner(network.to(plan.device), settings)
+        self._preparation = Preparation(self._learner, card, settings, plan, clock)
         self._candidates = candidates(settings, card.threshold)
         self._made: list[_Made] = []
         self._learned: list[Part] = []
@@ -143,7 +137,8 @@ class Run:
     def steps(self, should_stop: Callable[[], bool]) -> Generator[FineTuneEvent, None, Outcome]:
         """Do everything; see `finetune_steps`."""
         with using_threads(self._plan.threads):
-            source = yield from self._source()
+            planes = [item.planes for item in self._items]
+            source = yield from self._preparation.source(planes, self._unlabelled)
             yield self._prepared()
             rounds = Rounds(
                 self._learner,
@@ -153,6 +148,10 @@ class Run:
                 tested=len(self._items) if self._in_turns() else len(self._division.hold_out),
                 should_stop=should_stop,
             )
+            if self._settings.mode == "semi":
+                yield from rounds.estimate(
+                    source, self._shown(self._parts[0]), self._preparation.unlabelled
+                )
             yield from self._learn(source, rounds)
             chosen = choose([made.table for made in self._made], self._candidates)
             result = self._learner.mixed(chosen.share, mean_state(self._averages))
@@ -168,9 +167,10 @@ class Run:
                 share=chosen.share,
                 threshold=chosen.threshold,
                 steps=self._learner.steps,
-                mirrors=self._maker.mirrors,
+                mirrors=self._preparation.mirrors,
                 stopped_early=rounds.stopped,
                 seconds=self._clock.passed,
+                unlabelled=self._preparation.unlabelled,
             )
 
     def _learn(self, source: Source, rounds: Rounds) -> Generator[FineTuneEvent, None, None]:
@@ -178,8 +178,7 @@ class Run:
         for number, part in enumerate(self._parts, start=1):
             if number > rounds.count:
                 return
-            shown = balanced(part.training, self._has_object)
-            yield from rounds.learn(source, Part(shown, part.hold_out), number)
+            yield from rounds.learn(source, self._shown(part), number)
             if rounds.stopped and self._averages:
                 return
             self._averages.append(self._learner.average)
@@ -189,6 +188,9 @@ class Run:
             if part in self._folds:
                 table = rounds.table(source, part.hold_out, self._candidates)
                 self._made.append(_Made(self._learner.average, table))
+
+    def _shown(self, part: Part) -> Part:
+        return Part(balanced(part.training, self._has_object), part.hold_out)
 
     def _unseen(self) -> tuple[int, ...]:
         """Return what the result itself can be tested on."""
@@ -255,30 +257,6 @@ class Run:
         items = [self._items[at] for at in test.members]
         return list(score_images(self._learner.network, card, self._plan, items))
 
-    def _source(self) -> Generator[FineTuneEvent, None, Source]:
-        """Return where batches come from, and give the learner its teacher."""
-        source = yield from self._views([item.planes for item in self._items])
-        if self._unlabelled and self._settings.distillation > 0:
-            others = yield from self._views(self._unlabelled)
-            self._learner.teacher = Teacher(self._learner.network, others, len(self._unlabelled))
-        return source
-
-    def _views(self, planes: Sequence[NDArray[np.uint8]]) -> Generator[FineTuneEvent, None, Source]:
-        """Return views of images, with features computed if the encoder stays as it is."""
-        if self._settings.mode == "full":
-            return FreshViews(planes, self._maker, torch.device(self._plan.device))
-        seconds = _CACHE_SHARE * self._settings.seconds
-        limits = CacheLimits(self._settings.views, _MOST_CACHE_BYTES, seconds)
-        caching = cache_views(planes, self._learner.network, self._maker, self._plan, limits)
-        while True:
-            try:
-                event = next(caching)
-            except StopIteration as stop:
-                source: Source = stop.value
-                return source
-            if isinstance(event, SteppedDown) or self._clock.may_tell() or _is_last(event):
-                yield event
-
     def _prepared(self) -> Prepared:
         names = [item.name for item in self._items]
         division = self._division
@@ -287,12 +265,8 @@ class Run:
             training=tuple(names[at] for at in division.training),
             hold_out=tuple(names[at] for at in division.hold_out),
             folds=0 if division.hold_out else len(division.folds),
-            unlabelled=len(self._unlabelled),
+            unlabelled=self._preparation.unlabelled,
             parameters=self._learner.parameters,
             advice=division.advice,
             device=self._plan.device,
         )
-
-
-def _is_last(event: FeaturesCached) -> bool:
-    return event.done == event.total

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from ds2net_training.semi.settings import SemiSettings
 from napari_ds2net.errors import SettingsError
 
 Mode = Literal["quick", "full", "semi"]
 
+_MOST_DISTILLED = 24
+"""Images that the starting network is remembered by."""
 QUICK_MINUTES = 0.5
 FULL_MINUTES = 3.0
-SEMI_NOTICE = (
-    "The mode 'semi', which also learns from images without a mask, comes with a later version; "
-    "choose 'quick' or 'full'."
-)
+SEMI_MINUTES = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +27,10 @@ class FineTuneSettings:
     ----------
     mode
         ``"quick"`` trains the encoder's coarsest level, from feature maps of the finer ones that
-        are computed once; ``"full"`` trains every weight.
+        are computed once; ``"full"`` trains every weight; ``"semi"`` trains what quick does, or
+        every weight where images are perturbed, and learns from images without a mask as well.
     minutes
-        Time for everything, scoring included; None takes half a minute, or three for ``"full"``.
+        Time for everything, scoring included; None takes half a minute for ``"quick"``, else three.
     learning_rate
         AdamW's; of the coarsest level for ``"quick"``, of the decoder for ``"full"``.
     encoder_rate_factor, layer_decay
@@ -56,6 +57,8 @@ class FineTuneSettings:
     threshold_shifts
         Further thresholds of the probability to choose from, by how far their logit is from that
         of the network's own.
+    semi
+        ``"semi"``: what is asked of images without a mask.
     hold_out_share
         Share of the corrections of a plain folder that are only tested on.
     seed
@@ -81,6 +84,7 @@ class FineTuneSettings:
     mixing: tuple[float, ...] = (0.5, 0.75, 1.0)
     usual_share: float = 0.75
     threshold_shifts: tuple[float, ...] = (1.0,)
+    semi: SemiSettings = dataclasses.field(default_factory=SemiSettings)
     hold_out_share: float = 0.25
     seed: int = 0
 
@@ -88,8 +92,6 @@ class FineTuneSettings:
         """Check the ranges."""
         if self.mode not in get_args(Mode):
             raise SettingsError(f"The mode is {self.mode!r}; expected one of {get_args(Mode)}.")
-        if self.mode == "semi":
-            raise SettingsError(SEMI_NOTICE)
         _require(self.minutes is None or self.minutes > 0, "time in minutes", self.minutes, "> 0")
         _require(self.learning_rate > 0, "learning rate", self.learning_rate, "> 0")
         for name in ("steps", "batch_size", "views"):
@@ -107,12 +109,28 @@ class FineTuneSettings:
     @property
     def seconds(self) -> float:
         """The time for everything, in seconds."""
-        usual = QUICK_MINUTES if self.mode == "quick" else FULL_MINUTES
-        return 60.0 * (usual if self.minutes is None else self.minutes)
+        return 60.0 * (usual_minutes(self.mode) if self.minutes is None else self.minutes)
+
+    @property
+    def trains_all(self) -> bool:
+        """Whether every weight is trained, so that no features can be computed once."""
+        return self.mode == "full" or (self.mode == "semi" and self.semi.perturbed == "image")
+
+    @property
+    def most_unlabelled(self) -> int:
+        """Images without a correction that are of use, at most."""
+        if self.mode == "semi":
+            return self.semi.images
+        return _MOST_DISTILLED if self.distillation > 0 else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as they go into the card."""
         return dataclasses.asdict(self)
+
+
+def usual_minutes(mode: str) -> float:
+    """Return the time that a mode is given where nothing is said."""
+    return {"quick": QUICK_MINUTES, "full": FULL_MINUTES, "semi": SEMI_MINUTES}[mode]
 
 
 def make_settings(
@@ -125,10 +143,10 @@ def make_settings(
     SettingsError
         There is no such mode, or a value is out of range.
     """
-    if mode == "semi":
-        raise SettingsError(SEMI_NOTICE)
     if mode == "quick":
         return FineTuneSettings(mode="quick", minutes=minutes, seed=seed)
+    if mode == "semi":
+        return FineTuneSettings(mode="semi", minutes=minutes, seed=seed)
     if mode == "full":
         return FineTuneSettings(
             mode="full",
@@ -138,7 +156,7 @@ def make_settings(
             encoder_rate_factor=2.5,
             steps=40,
         )
-    raise SettingsError(f"The mode is {mode!r}; expected quick or full.")
+    raise SettingsError(f"The mode is {mode!r}; expected quick, full or semi.")
 
 
 @dataclass(frozen=True, slots=True)
