@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from psygnal import Signal
@@ -26,15 +27,30 @@ class Corrections:
     -------
     changed
         A correction was accepted, removed or restored; emitted on the main thread.
+    waiting_changed
+        Other files wait for a correction.
+
+    Attributes
+    ----------
+    waiting
+        Files of the folder that is worked through whose turn has not come yet. Used on the main
+        thread only.
     """
 
     changed = Signal()
+    waiting_changed = Signal()
 
     def __init__(self, models: ModelList) -> None:
+        self.waiting: tuple[str, ...] = ()
         self._models = models
         self._open: dict[str, Workspace] = {}
         self._told: set[str] = set()
         self._lock = threading.Lock()
+
+    def set_waiting(self, paths: Sequence[str]) -> None:
+        """Note which files wait for a correction."""
+        self.waiting = tuple(paths)
+        self.waiting_changed.emit()
 
     def workspace_for(self, model: str) -> Workspace:
         """Return the workspace of a model.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
-from ds2net_training.finetuning.settings import FULL_MINUTES, QUICK_MINUTES
+from ds2net_training.finetuning.settings import make_settings, usual_minutes
 from napari_ds2net.errors import DS2NetError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._background import Background
@@ -18,6 +18,7 @@ from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.lineage import family, next_name
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.fine_tune import FineTunePanel
+from napari_ds2net.gui.uncorrected import Uncorrected
 from napari_ds2net.gui.workspace_care import WorkspaceCare
 from napari_ds2net.workspace import Correction
 
@@ -32,15 +33,22 @@ class FineTuneChoices(QObject):
 
     Parameters
     ----------
-    panel, models, corrections
-        Where they are shown, the library, and the workspaces.
+    panel, models, corrections, uncorrected
+        Where they are shown, the library, the workspaces, and the images without a correction.
     """
 
-    def __init__(self, panel: FineTunePanel, models: ModelList, corrections: Corrections) -> None:
+    def __init__(
+        self,
+        panel: FineTunePanel,
+        models: ModelList,
+        corrections: Corrections,
+        uncorrected: Uncorrected,
+    ) -> None:
         super().__init__(panel)
         self._panel = panel
         self._models = models
         self._corrections = corrections
+        self._uncorrected = uncorrected
         self._proposed = self._unreadable = ""
         self._shown: dict[Key, Correction] = {}
         self._removed: list[tuple[Correction, ...]] = []
@@ -55,6 +63,7 @@ class FineTuneChoices(QObject):
         self._connections.add(models.changed, self._offer)
         self._connections.add(models.chosen, self._offer)
         self._connections.add(corrections.changed, self._show_corrections)
+        self._connections.add(uncorrected.changed, self._show_unlabelled)
         self._offer()
 
     def close(self) -> None:
@@ -93,7 +102,15 @@ class FineTuneChoices(QObject):
         self._panel.versions.set_versions(versions, self._models.current)
 
     def _on_mode_chosen(self) -> None:
-        self._panel.set_minutes(QUICK_MINUTES if self._panel.mode == "quick" else FULL_MINUTES)
+        self._panel.set_minutes(usual_minutes(self._panel.mode))
+        self._show_unlabelled()
+
+    def _show_unlabelled(self, *_: object) -> None:
+        """Say from how many images without a correction the mode learns."""
+        most = make_settings(self._panel.mode).most_unlabelled
+        said = self._uncorrected.count().sentence(most) if most else ""
+        self._panel.set_unlabelled(said)
+        self._check()
 
     def _check(self) -> None:
         self._panel.set_ready(self._why_not())
@@ -110,6 +127,12 @@ class FineTuneChoices(QObject):
             return (
                 f"At least {FEWEST} accepted corrections are needed, and {found}: segment an image "
                 "in the panel “Segment with DS²Net”, correct its mask and press Accept & next."
+            )
+        needs_others = make_settings(self._panel.mode).most_unlabelled > 0
+        if needs_others and not self._uncorrected.count().total:
+            return (
+                "There is no image without a correction to learn from: open more images, or a "
+                "folder of them, in the panel “Segment with DS²Net”, or choose another mode."
             )
         try:
             self._models.library.check_new_name(self._panel.new_name)

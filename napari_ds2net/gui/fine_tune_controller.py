@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,25 +13,43 @@ from qtpy.QtCore import QObject
 
 from ds2net_training.finetuning.events import (
     Compared,
+    Estimated,
     FineTuneResult,
     Prepared,
     StepDone,
     SteppedDown,
     Validated,
 )
-from ds2net_training.finetuning.settings import StopFile, make_settings
+from ds2net_training.finetuning.settings import FineTuneSettings, StopFile, make_settings
 from napari_ds2net.engine import EngineState, Run
 from napari_ds2net.engine.finetune_job import finetune_model
 from napari_ds2net.errors import DS2NetError
 from napari_ds2net.gui import _messages
+from napari_ds2net.gui._background import Background
 from napari_ds2net.gui._bridge import EngineBridge
+from napari_ds2net.gui._layers.uncorrected import OpenFrame
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.fine_tune_choices import FineTuneChoices
 from napari_ds2net.gui.fine_tune_progress import FineTuneProgress
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.fine_tune import FineTunePanel
 from napari_ds2net.gui.summary import time_words
+from napari_ds2net.gui.uncorrected import Uncorrected, write_frames
 from napari_ds2net.gui.version_actions import VersionActions
+
+_CANCELLED = "Cancelled: no new model was made; your corrections stay."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Start:
+    """A fine-tuning that is to begin."""
+
+    parent: str
+    folder: str
+    name: str
+    settings: FineTuneSettings
+    device: str
+    stop: StopFile
 
 
 @dataclass(slots=True)
@@ -51,7 +70,7 @@ class FineTuneController(QObject):
 
     Parameters
     ----------
-    panel, bridge, models, corrections
+    panel, bridge, models, corrections, uncorrected
         What it connects; it learns in the engine beside the bridge's own, so that images are
         segmented meanwhile. All are used on the main thread only.
     """
@@ -62,6 +81,7 @@ class FineTuneController(QObject):
         bridge: EngineBridge,
         models: ModelList,
         corrections: Corrections,
+        uncorrected: Uncorrected,
     ) -> None:
         super().__init__(panel)
         self.panel = panel
@@ -70,7 +90,10 @@ class FineTuneController(QObject):
         self.corrections = corrections
         self._active: _ActiveRun | None = None
         self._closed = False
-        self.choices = FineTuneChoices(panel, models, corrections)
+        self._uncorrected = uncorrected
+        self._collecting: _Start | None = None
+        self._background = Background(self)
+        self.choices = FineTuneChoices(panel, models, corrections, uncorrected)
         self.versions = VersionActions(panel, models, self._parent_of_run)
         panel.start_requested.connect(self.start)
         panel.stop_requested.connect(self.stop)
@@ -85,6 +108,8 @@ class FineTuneController(QObject):
             self._active.run.cancel()
             _forget(self._active)
             self._active = None
+        self._give_up_collecting()
+        self._background.close()
         self.bridge.drop(self)
         self.choices.close()
         self.versions.close()
@@ -94,11 +119,11 @@ class FineTuneController(QObject):
     @property
     def is_running(self) -> bool:
         """Whether a fine-tuning is under way."""
-        return self._active is not None
+        return self._active is not None or self._collecting is not None
 
     def start(self) -> None:
         """Learn from the corrections; what cannot be done is said in words."""
-        if self._active is not None:
+        if self.is_running:
             return
         try:
             self._start()
@@ -115,6 +140,10 @@ class FineTuneController(QObject):
 
     def cancel(self) -> None:
         """Stop and keep nothing."""
+        if self._collecting is not None:
+            self._give_up_collecting()
+            self.panel.set_running(False)
+            self.panel.set_status(_CANCELLED)
         if self._active is not None:
             self.panel.set_stoppable(False)
             self.panel.set_status("Cancelling…")
@@ -124,25 +153,61 @@ class FineTuneController(QObject):
         parent, name = self.panel.model, self.panel.new_name
         settings = make_settings(self.panel.mode, minutes=self.panel.minutes)
         folder = self.corrections.workspace_for(parent).folder
-        library = self.models.library
-        library.check_new_name(name)
+        self.models.library.check_new_name(name)
         stop = StopFile(Path(tempfile.mkdtemp(prefix="ds2net-")) / "stop")
-        number, run = self.bridge.start(
-            self,
-            finetune_model,
-            parent,
-            str(folder),
-            name,
-            settings,
-            self.panel.device,
-            str(library.root),
-            stop,
-        )
-        self._active = _ActiveRun(number, run, parent, stop)
+        start = _Start(parent, str(folder), name, settings, self.panel.device, stop)
         self.panel.curves.clear()
         self.panel.before_after.clear()
         self.panel.set_advice("")
         self.panel.set_running(True)
+        others = self._uncorrected.gather(settings.most_unlabelled)
+        if others:
+            self._collect(start, others)
+        else:
+            self._begin(start, ())
+
+    def _collect(self, start: _Start, others: list[Path | OpenFrame]) -> None:
+        """Write open frames where the worker can read them, in a thread, then begin."""
+        self._collecting = start
+        self.panel.set_progress(0.0, "Collecting the images without a correction…")
+
+        def work() -> list[str]:
+            return write_frames(others, start.stop.path.parent, lambda: self._collecting is start)
+
+        def done(paths: list[str]) -> None:
+            if self._collecting is start:
+                self._collecting = None
+                self._begin(start, paths)
+
+        def failed(error: DS2NetError) -> None:
+            if self._collecting is start:
+                self._give_up_collecting()
+                self.panel.set_running(False)
+                self.panel.set_status(_messages.complain(error))
+
+        self._background.run(work, done, failed)
+
+    def _give_up_collecting(self) -> None:
+        start, self._collecting = self._collecting, None
+        if start is not None:
+            _forget(start)
+
+    def _begin(self, start: _Start, others: Sequence[str]) -> None:
+        """Hand the run over to the worker."""
+        more: tuple[object, ...] = ("", tuple(others)) if others else ()
+        number, run = self.bridge.start(
+            self,
+            finetune_model,
+            start.parent,
+            start.folder,
+            start.name,
+            start.settings,
+            start.device,
+            str(self.models.library.root),
+            start.stop,
+            *more,
+        )
+        self._active = _ActiveRun(number, run, start.parent, start.stop)
         self.panel.set_progress(0.0, self._waiting_words())
 
     def _waiting_words(self) -> str:
@@ -151,7 +216,8 @@ class FineTuneController(QObject):
         return "Starting a process that learns; you can go on reviewing meanwhile…"
 
     def _parent_of_run(self) -> str:
-        return "" if self._active is None else self._active.parent
+        of_run = self._active or self._collecting
+        return "" if of_run is None else of_run.parent
 
     # ------------------------------------------------------------ run's answers
 
@@ -171,6 +237,8 @@ class FineTuneController(QObject):
                 self.panel.set_stoppable(True)
                 curves.show()
                 self.panel.scroll_to(curves)
+            case Estimated():
+                self._advise(active, event.sentence)
             case StepDone():
                 curves.add_loss(event.round, event.step, event.loss)
             case Validated():
@@ -220,7 +288,7 @@ class FineTuneController(QObject):
         """Say that nothing was kept."""
         if self._active is not None and self._active.number == number:
             self._end(self._active)
-            self.panel.set_status("Cancelled: no new model was made; your corrections stay.")
+            self.panel.set_status(_CANCELLED)
 
     def _end(self, active: _ActiveRun) -> None:
         self._active = None
@@ -229,8 +297,8 @@ class FineTuneController(QObject):
         self.panel.set_advice("")
 
 
-def _forget(active: _ActiveRun) -> None:
-    """Delete the folder by which the worker is asked to stop."""
+def _forget(active: _ActiveRun | _Start) -> None:
+    """Delete the folder by which the worker is asked to stop, with the frames written there."""
     shutil.rmtree(active.stop.path.parent, ignore_errors=True)
 
 

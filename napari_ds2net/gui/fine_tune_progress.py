@@ -8,6 +8,7 @@ from ds2net_training.finetuning.events import (
     FeaturesCached,
     Prepared,
     StepDone,
+    UnlabelledRead,
 )
 from napari_ds2net.gui.summary import time_words
 
@@ -36,6 +37,8 @@ class FineTuneProgress:
         match event:
             case CorrectionsRead(done=done, total=total):
                 self._show(_READ * done / total, f"Reading correction {done} of {total}")
+            case UnlabelledRead(done=done, total=total):
+                self._show(_READ, f"Reading image {done} of {total} without a correction")
             case FeaturesCached(done=done, total=total):
                 share = _READ + (_CACHED - _READ) * done / total
                 self._show(share, f"Computing features: {done} of {total} views")

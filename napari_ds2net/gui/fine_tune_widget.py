@@ -25,7 +25,7 @@ class FineTuneWidget(FineTunePanel):
         super().__init__()
         session = session_of(napari_viewer)
         self.controller = FineTuneController(
-            self, session.bridge, session.models, session.corrections
+            self, session.bridge, session.models, session.corrections, session.uncorrected
         )
         self.device_choice = DeviceChoice(self, session.bridge)
         self.destroyed.connect(self.controller.close)

@@ -106,6 +106,7 @@ class FolderQueue(QObject):
             self._panel.set_status("That was the last image of the folder.")
             return
         path = Path(self._waiting.pop(0))
+        self._corrections.set_waiting(self._waiting)
         model = self._panel.model
         done = self._corrections
 
@@ -125,6 +126,7 @@ class FolderQueue(QObject):
     def _rank(self, paths: list[str]) -> None:
         self._reordering.stop()
         self._waiting = []
+        self._corrections.set_waiting(())
         self._panel.set_running(True)
         self._panel.set_progress(0.0, f"Looking at {len(paths)} images…")
         self._run = self._bridge.start(

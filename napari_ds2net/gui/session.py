@@ -12,6 +12,7 @@ from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._layers import LayerAdapter
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.model_list import ModelList
+from napari_ds2net.gui.uncorrected import Uncorrected
 
 _engine: Engine | None = None
 _learning: Engine | None = None
@@ -76,6 +77,7 @@ class Session:
         self.layers = LayerAdapter(viewer)
         self.models = ModelList()
         self.corrections = Corrections(self.models)
+        self.uncorrected = Uncorrected(self.layers, self.corrections)
         self.learning = EngineBridge(learning_engine())
         self.bridge = EngineBridge(shared_engine(), beside=self.learning)
 

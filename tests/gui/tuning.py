@@ -85,13 +85,14 @@ def learning(gain: float = 0.05, then: Callable[[], None] | None = None) -> Job:
 
     def learn(
         parent: str, workspace: str, name: str, settings: FineTuneSettings, device: str, root: str,
-        stop: StopFile,
+        stop: StopFile, after: str = "", unlabelled: Sequence[str] = (),
     ) -> Generator[FineTuneEvent, None, FineTuneResult]:  # fmt: skip
         names = tuple(c.stem for c in Workspace.open(workspace).corrections())
         yield CorrectionsRead(done=len(names), total=len(names))
         yield FeaturesCached(done=8, total=8)
         yield Prepared(
-            corrections=len(names), training=names, hold_out=(), folds=ROUNDS - 1, unlabelled=0,
+            corrections=len(names), training=names, hold_out=(), folds=ROUNDS - 1,
+            unlabelled=len(unlabelled),
             parameters=1, advice=ADVICE, device="cpu",
         )  # fmt: skip
         stopped = yield from _rounds(gain, before, stop, then)

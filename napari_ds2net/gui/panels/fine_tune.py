@@ -9,7 +9,6 @@ from magicgui.widgets import FloatSpinBox, LineEdit
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QWidget
 
-from ds2net_training.finetuning.settings import SEMI_NOTICE
 from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.before_after import BeforeAfter
 from napari_ds2net.gui.correction_list import CorrectionList
@@ -33,12 +32,16 @@ _LEAST_WIDTH = 348
 _MODES = (
     ("Quick: what is an object", "quick"),
     ("Full: every weight", "full"),
-    ("Semi-supervised: later", "semi"),
+    ("Semi: images not corrected, too", "semi"),
 )
 _MODE_TIPS = (
     "Learns the encoder's coarsest level, on features that are computed once: half a minute.",
     "Learns every weight, at low rates: minutes. For images unlike those it knows.",
-    SEMI_NOTICE,
+    (
+        "Learns what quick does, and from images that are not corrected yet as well: open ones, "
+        "and those that wait in the folder. Their masks should not change when the image hardly "
+        "does. Minutes; how long here is told before it learns."
+    ),
 )
 
 
@@ -97,11 +100,11 @@ class FineTunePanel(ScrollingPanel):
         modes: Any = self.mode_field.native
         for at, tip in enumerate(_MODE_TIPS):
             modes.setItemData(at, tip, Qt.ItemDataRole.ToolTipRole)
-        modes.model().item(len(_MODES) - 1).setEnabled(False)
         self.device_field = ChoiceBox(
             "device", "Device", "Where to learn; auto takes the fastest.", DEVICES
         )
         self.device_note_label = note("device_note")
+        self.unlabelled_label = note("about_unlabelled")
         fields = Form()
         for field in (
             self.model_field,
@@ -111,7 +114,8 @@ class FineTunePanel(ScrollingPanel):
             self.device_field,
         ):
             fields.add(field)
-        self.add(fields, self.device_note_label)
+        self.add(fields, self.unlabelled_label, self.device_note_label)
+        self.unlabelled_label.hide()
         self.device_note_label.hide()
         self.model_field.changed.connect(lambda: self._tell(self.model_chosen))
         self.mode_field.changed.connect(lambda: self._tell(self.mode_chosen))
@@ -153,7 +157,7 @@ class FineTunePanel(ScrollingPanel):
 
     @property
     def mode(self) -> str:
-        """``"quick"`` or ``"full"``."""
+        """``"quick"``, ``"full"`` or ``"semi"``."""
         return str(self.mode_field.value)
 
     @property
@@ -191,6 +195,11 @@ class FineTunePanel(ScrollingPanel):
         """Say what the device is, or why it cannot be used."""
         self.device_note_label.setText(text)
         self.device_note_label.setVisible(bool(text))
+
+    def set_unlabelled(self, text: str) -> None:
+        """Say how many images without a correction are learned from; nothing where none is."""
+        self.unlabelled_label.setText(text)
+        self.unlabelled_label.setVisible(bool(text))
 
     def set_ready(self, why_not: str) -> None:
         """Enable Start, or say in a sentence what is missing."""
