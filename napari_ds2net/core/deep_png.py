@@ -72,9 +72,9 @@ def _unfiltered(filters: NDArray[np.uint8], stored: NDArray[np.uint8]) -> NDArra
 
     All pixels of a diagonal depend on the two diagonals before it only and are done at once::
 
-        row 0   0 1 2 3      diagonal d holds (row, d - row); `done[d, row + 1]` keeps it, so that
-        row 1   1 2 3 4      left is done[d - 1, row + 1], above is done[d - 1, row],
-        row 2   2 3 4 5      and above left is done[d - 2, row]
+        row 0   0 1 2 3      diagonal d holds (row, d - row); `last[row + 1]` keeps it for the next,
+        row 1   1 2 3 4      so that left is last[row + 1], above is last[row], and above left is
+        row 2   2 3 4 5      second_last[row]; what lies outside has never been written and is 0
 
     Parameters
     ----------
@@ -84,15 +84,15 @@ def _unfiltered(filters: NDArray[np.uint8], stored: NDArray[np.uint8]) -> NDArra
         uint8, shape (Y, X, bytes of a pixel).
     """
     height, width, size = stored.shape
-    done = np.zeros((height + width + 1, height + 1, size), np.int16)
+    pixels = np.empty(stored.shape, np.uint8)
+    now, last, second_last = np.zeros((3, height + 1, size), np.int16)
     for diagonal in range(height + width - 1):
         rows = np.arange(max(0, diagonal - width + 1), min(height, diagonal + 1))
-        before, earlier = done[diagonal + 1], done[diagonal]
-        left, above, above_left = before[rows + 1], before[rows], earlier[rows]
-        predicted = _predicted(filters[rows, None], left, above, above_left)
-        done[diagonal + 2, rows + 1] = (stored[rows, diagonal - rows] + predicted) & 255
-    at = np.arange(height)[:, None]
-    return np.asarray(done[at + np.arange(width) + 2, at + 1], np.uint8)
+        predicted = _predicted(filters[rows, None], last[rows + 1], last[rows], second_last[rows])
+        now[rows + 1] = (stored[rows, diagonal - rows] + predicted) & 255
+        pixels[rows, diagonal - rows] = now[rows + 1]
+        now, last, second_last = second_last, now, last
+    return pixels
 
 
 def _predicted(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -16,6 +17,8 @@ from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT, upright
 from napari_ds2net.errors import ImageError
 
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
+_BYTES_OF_A_PIXEL = 16
+"""Of RGBA with 16 bits, packed and unpacked."""
 _KEPT = ("L", "RGB", "RGBA", "F")
 _ONE_CHANNEL_WITH_ALPHA = ("LA", "La")
 
@@ -35,6 +38,7 @@ def read_with_pillow(path: Path) -> NDArray[Any]:
         try:
             with Image.open(path, formats=_FORMATS) as picture:
                 _refuse_animation(picture, path.name)
+                _refuse_too_large(picture, path.name)
                 pixels = _deep_pixels(path) if picture.format == "PNG" else None
                 if pixels is None:
                     picture.load()
@@ -58,6 +62,17 @@ def _refuse_animation(picture: Image.Image, name: str) -> None:
     if frames > 1 and picture.format != "MPO":
         raise ImageError(
             f"{name} holds {frames} images; expected a single one. Save one of them by itself."
+        )
+
+
+def _refuse_too_large(picture: Image.Image, name: str) -> None:
+    """Refuse what would not fit into memory, before it is tried."""
+    width, height = picture.size
+    needed, free = width * height * _BYTES_OF_A_PIXEL, psutil.virtual_memory().available
+    if needed > free / 2:
+        raise ImageError(
+            f"{name} claims to have {width} x {height} pixels, which take {needed / 2**30:.1f} GiB "
+            f"while it is opened, and {free / 2**30:.1f} GiB are free; save a part of it."
         )
 
 

@@ -16,6 +16,7 @@ from napari_ds2net.core.file_kinds import kind_of
 from napari_ds2net.core.files import read_image
 from napari_ds2net.core.frames import OpenedFile
 from napari_ds2net.core.image import ImageData
+from napari_ds2net.core.tiff_files import refuse_bombs
 from napari_ds2net.errors import ImageError
 
 _CM = 10_000.0
@@ -145,7 +146,10 @@ def _read_pages(path: Path, described: _Description) -> NDArray[Any]:
                 f"{free / 2**30:.1f} GiB are free; save a part of it."
             )
         try:
+            refuse_bombs(series, path.name)
             pixels = np.asarray(series.asarray()).reshape(described.shape)
+        except ImageError:
+            raise
         except Exception as error:  # what a damaged file makes a decoder raise has no common class
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ImageError(

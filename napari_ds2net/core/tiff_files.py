@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ _WHITE_IS_ZERO = 0
 _PLAIN = (_WHITE_IS_ZERO, 1, 2, _PALETTE, 6)
 """Photometric interpretations that are decoded here: grey, RGB, palette, YCbCr (as RGB)."""
 _GIB = 2**30
+_LARGEST_OVERHEAD = 2**16
+"""Bytes that a compressed strip or tile may have above its pixels: tables of JPEG, for example."""
 
 
 class _NeedsOtherDecoder(Exception):
@@ -53,6 +56,7 @@ def _single_image(file: tifffile.TiffFile, name: str) -> NDArray[Any]:
     page = series.keyframe
     _refuse_several(file, name)
     _refuse_too_large(series, name)
+    refuse_bombs(series, name)
     if int(page.photometric) not in _PLAIN:
         raise _NeedsOtherDecoder(f"colours as {tifffile.PHOTOMETRIC(page.photometric).name}")
     try:
@@ -92,6 +96,28 @@ def _refuse_too_large(series: tifffile.TiffPageSeries, name: str) -> None:
             f"{name} claims the shape {series.shape}, which is {series.nbytes / _GIB:.1f} GiB when "
             f"opened, and {available / _GIB:.1f} GiB are free; save a part of it."
         )
+
+
+def refuse_bombs(series: tifffile.TiffPageSeries, name: str) -> None:
+    """Refuse strips and tiles with more packed bytes than unpacked ones.
+
+    No packing makes pixels much larger, but what is packed so may unpack to a thousand times that.
+
+    Raises
+    ------
+    ImageError
+        There is one.
+    """
+    for page in series.pages:
+        if page is None or page.dtype is None or page.compression == tifffile.COMPRESSION.NONE:
+            continue
+        unpacked = math.prod(page.chunks) * page.dtype.itemsize
+        most = unpacked + unpacked // 4 + _LARGEST_OVERHEAD
+        if max(page.databytecounts, default=0) > most:
+            raise ImageError(
+                f"{name} has more packed bytes than its pixels can have, as a decompression bomb "
+                "does; it may be damaged. Save it anew."
+            )
 
 
 def _plane(values: NDArray[Any], axes: str, name: str) -> NDArray[Any]:

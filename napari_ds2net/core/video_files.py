@@ -69,10 +69,12 @@ class VideoFrames(Frames):
                 if frame.pts is not None and frame.pts >= wanted:
                     self._next = number + 1
                     return self._fitting(_pixels(frame))
-        except FFmpegError as error:
+        except ImageError:
+            raise
+        except Exception as error:  # damage makes PyAV raise more than FFmpeg's own errors
             self.close()
             raise ImageError(
-                f"Frame {number} of {self.path.name} cannot be decoded ({error.strerror}); the "
+                f"Frame {number} of {self.path.name} cannot be decoded ({_reason(error)}); the "
                 "video may be damaged. Convert it anew, or leave this frame out."
             ) from error
         self.close()
@@ -134,10 +136,10 @@ def _opened(path: Path) -> tuple[InputContainer, VideoStream]:
     if not path.is_file():
         raise ImageError(f"There is no file {path}.")
     try:
-        container = av.open(path)
-    except (FFmpegError, OSError) as error:
+        container = av.open(path, metadata_errors="replace")  # texts are not needed
+    except Exception as error:  # damage makes PyAV raise more than FFmpeg's own errors
         raise ImageError(
-            f"{path.name} cannot be opened as a video ({error.strerror}); it may be damaged, cut "
+            f"{path.name} cannot be opened as a video ({_reason(error)}); it may be damaged, cut "
             "short or something else. Convert it anew, to MP4 for example."
         ) from error
     if not container.streams.video:
@@ -167,12 +169,18 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     try:
         for frame in container.decode(stream):
             return _pixels(frame)
-    except FFmpegError as error:
+    except Exception as error:  # damage makes PyAV raise more than FFmpeg's own errors
         raise ImageError(
-            f"The first frame of {path.name} cannot be decoded ({error.strerror}); the video may "
+            f"The first frame of {path.name} cannot be decoded ({_reason(error)}); the video may "
             "be damaged or cut short."
         ) from error
     raise ImageError(f"{path.name} has no frame in it; it may be cut short.")
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong, in FFmpeg's words where they are its."""
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or type(error).__name__
 
 
 def _pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
