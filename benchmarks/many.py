@@ -1,0 +1,149 @@
+"""What a film takes of memory, and what a second worker brings.
+
+    python -m benchmarks.many [--frames N N] [--images N] [--rounds N] [--json FILE]
+
+Memory is the peak of ``ds2net segment`` on videos of two lengths, each in a process of its own.
+Workers are timed in turns on the same frames. On a busy machine the ratio of the times says how the
+machine is shared, not how many cores there are; the processor times say what it would be on an idle
+one: a client that needs the c-th part of a worker's time for a frame keeps 1 / c workers busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from napari_ds2net.core.export.formats import Format
+from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.core.phantoms import phantoms
+from napari_ds2net.engine.batch_job import segment_frame
+from napari_ds2net.engine.pool import Pool, private_pool
+from napari_ds2net.library import ModelLibrary
+
+_MODEL = "polyp"
+_FRAME = (288, 352)
+_MIB = 2**20
+
+
+def write_video(path: Path, frames: int) -> None:
+    """Write a video of noise that moves, (288, 352) pixels."""
+    noise = np.random.default_rng(0).integers(0, 256, (_FRAME[0], 2 * _FRAME[1], 3), np.uint8)
+    with av.open(path, "w") as container:
+        stream: Any = container.add_stream("mpeg4", rate=25)
+        stream.height, stream.width = _FRAME
+        stream.pix_fmt = "yuv420p"
+        for number in range(frames):
+            start = number % _FRAME[1]
+            pixels = np.ascontiguousarray(noise[:, start : start + _FRAME[1]])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def peak_mib(video: Path, model: str, save: str) -> tuple[float, float]:
+    """Segment a video in a process of its own; return its peak memory in MiB and its CPU time."""
+    output = video.with_suffix("")
+    command = [sys.executable, "-m", "napari_ds2net", "segment", str(video), "--model", model]
+    command += ["--output", str(output), "--save", save, "--device", "cpu"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise RuntimeError(f"ds2net segment ended with {os.waitstatus_to_exitcode(status)}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return usage.ru_maxrss * unit / _MIB, usage.ru_utime + usage.ru_stime
+
+
+def measure_memory(frames: Sequence[int], model: str, save: str) -> list[dict[str, float]]:
+    """Measure videos of several lengths."""
+    found: list[dict[str, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count in frames:
+            video = Path(folder) / f"{count}.mp4"
+            write_video(video, count)
+            peak, cpu = peak_mib(video, model, save)
+            found.append({"frames": count, "peak_mib": peak, "cpu_s": cpu})
+            print(f"{count} frames: peak {peak:.0f} MiB, {cpu:.0f} s of processor time")
+    growth = found[-1]["peak_mib"] - found[0]["peak_mib"]
+    print(f"{growth:+.1f} MiB from {frames[0]} to {frames[-1]} frames")
+    return found
+
+
+def measure_workers(images: int, rounds: int) -> dict[str, float]:
+    """Time one against two workers in turns."""
+    frames = [phantoms()["polyp"].image] * images
+    model = str(ModelLibrary().find(_MODEL).resolve())
+    with private_pool(1) as one, private_pool(2) as two:
+        for pool in (one, two):
+            _do(pool, frames[:4], model)  # every worker loads the network
+        times: dict[str, list[float]] = {"one": [], "two": []}
+        client, workers = _cpu_seconds()
+        for _ in range(rounds):
+            for name, pool in (("one", one), ("two", two)):
+                started = time.perf_counter()
+                _do(pool, frames, model)
+                times[name].append(time.perf_counter() - started)
+        client_after, workers_after = _cpu_seconds()
+    ratio = statistics.median(a / b for a, b in zip(times["one"], times["two"], strict=True))
+    share = (client_after - client) / (workers_after - workers)
+    print(
+        f"{images} frames, {rounds} rounds: one worker {statistics.median(times['one']):.2f} s, "
+        f"two {statistics.median(times['two']):.2f} s, median ratio {ratio:.2f}; the client takes "
+        f"{share:.3f} of the workers' processor time, enough for {1 / share:.0f} workers"
+    )
+    return {"ratio": ratio, "client_share": share}
+
+
+def _do(pool: Pool, frames: Sequence[NDArray[Any]], model: str) -> None:
+    choices = (model, "cpu", InferenceOptions(), (Format.PROBABILITY,))
+    outcomes: Iterator[tuple[object, object]] = pool.in_order(
+        segment_frame, frames, lambda frame: (frame, *choices)
+    )
+    for _, outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+def _cpu_seconds() -> tuple[float, float]:
+    """Return the processor time of this process, and of all that it started."""
+    workers = 0.0
+    for child in psutil.Process().children(recursive=True):
+        spent = child.cpu_times()
+        workers += spent.user + spent.system
+    return time.process_time(), workers
+
+
+def main() -> None:
+    """Measure, print, and write what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, nargs=2, default=(100, 1000))
+    parser.add_argument("--model", default=_MODEL, help="for the videos")
+    parser.add_argument("--save", default="mask,labels,uncertainty")
+    parser.add_argument("--images", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["memory", "workers"])
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    found: dict[str, object] = {"load": os.getloadavg()[0], "cores": os.cpu_count()}
+    if options.only != "workers":
+        found["memory"] = measure_memory(options.frames, options.model, options.save)
+    if options.only != "memory":
+        found["workers"] = measure_workers(options.images, options.rounds)
+    if options.json is not None:
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
