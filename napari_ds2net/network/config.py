@@ -44,13 +44,11 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built from."""
-        if not isinstance(self.architecture, str) or self.architecture not in ARCHITECTURES:
+        if self.architecture not in ARCHITECTURES:
             raise CheckpointError(
                 f"The architecture is {self.architecture!r}; this version knows "
                 f"{', '.join(ARCHITECTURES)}. A newer napari-ds2net may know it."
             )
-        if not isinstance(self.encoder, str):
-            raise CheckpointError(f"The encoder is {self.encoder!r}; expected the name of one.")
         for name in ("outputs", "channels"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -101,4 +99,7 @@ class NetworkConfig:
                 f"The network configuration {text[:80]!r} is not understood; expected an object "
                 f"with {', '.join(sorted(fields))}. A newer napari-ds2net may have written it."
             )
+        for name in ("architecture", "encoder"):
+            if not isinstance(values.get(name, ""), str):
+                raise CheckpointError(f"The {name} is {values[name]!r}; expected a name.")
         return cls(**values)
