@@ -76,6 +76,7 @@ class SegmentController(QObject):
         self.bridge = bridge
         self._active: _ActiveRun | None = None
         self._closed = False
+        self._in_view: ResultLayers | None = None
         self._making = LayerMaking(layers, bridge, self._on_layers_made, self)
         self.model = ModelChoice(panel, bridge, models)
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
@@ -290,7 +291,17 @@ class SegmentController(QObject):
         done = results is not None and bool(results.results.done)
         self.panel.set_results(done)
         if results is not None and done:
-            self._summarise(results, self.layers.current_frame(results.source))
+            frame = self.layers.current_frame(results.source)
+            if results is not self._in_view:
+                self._show_mask_options(results, frame)
+            self._summarise(results, frame)
+        self._in_view = results
+
+    def _show_mask_options(self, results: ResultLayers, frame: Frame) -> None:
+        """Show what the mask was made with, so that a slider goes on from there."""
+        made = self.follower.options_of(results, frame)
+        if made is not None and results.model == self.panel.model and not self.is_running:
+            self.panel.set_mask_options(made)
 
     def _on_image_removed(self, layer: object) -> None:
         active = self._active

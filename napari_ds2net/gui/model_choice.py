@@ -6,6 +6,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject
 
+from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.engine import EngineState
 from napari_ds2net.engine.jobs import WarmedUp, warm_up
 from napari_ds2net.errors import ImageError
@@ -94,7 +95,7 @@ class ModelChoice(QObject):
         self._models.choose(self._panel.model)
         card = self.card
         self._panel.set_model_tip(self._models.tip(self._panel.model))
-        self._panel.set_mask_options(card.threshold, card.smallest_object_px, card.split_touching)
+        self._panel.set_mask_options(InferenceOptions().postprocessing(card))
 
     def _on_engine_state(self, state: EngineState) -> None:
         self._panel.set_device_note(_WORDS.get(state) or self._bridge.engine.problem)

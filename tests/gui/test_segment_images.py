@@ -108,3 +108,22 @@ def test_a_region_that_is_not_drawn_yet_can_be_drawn(
     click(qtbot, panel, "run_button")
     assert "Draw a rectangle" in told[-1]
     assert layer(viewer, "frame region").mode == "add_rectangle"
+
+
+def test_an_image_keeps_the_threshold_of_its_mask(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget
+) -> None:
+    for name in ("first", "second"):
+        viewer.add_image(disc(), name=name)
+        viewer.layers.selection.active = viewer.layers[name]
+        segment(qtbot, panel)
+    panel.threshold_field.value = 0.7
+    panel.fill_holes_field.value = True
+    viewer.layers.selection.active = viewer.layers["first"]
+    assert panel.threshold_field.value == 0.5
+    assert not panel.fill_holes_field.value
+    np.testing.assert_array_equal(layer(viewer, "first mask").data, disc() > 127.5)
+    viewer.layers.selection.active = viewer.layers["second"]
+    assert panel.threshold_field.value == 0.7
+    assert panel.fill_holes_field.value
+    np.testing.assert_array_equal(layer(viewer, "second mask").data, disc() > 0.7 * 255)

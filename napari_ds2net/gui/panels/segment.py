@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QToolButton
 
 from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.core.postprocess import PostprocessOptions
 from napari_ds2net.gui._layers import RegionKind
 from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.panels._parts import (
@@ -327,14 +328,13 @@ class SegmentPanel(ScrollingPanel):
         self.device_note_label.setText(text)
         self.device_note_label.setVisible(bool(text))
 
-    def set_mask_options(
-        self, threshold: float, smallest_object_px: int, split_touching: bool
-    ) -> None:
-        """Show a model's own choices."""
+    def set_mask_options(self, options: PostprocessOptions) -> None:
+        """Show a model's own choices, or those that a mask was made with."""
         with self._quietly():
-            self.threshold_field.value = threshold
-            self.smallest_field.value = smallest_object_px
-            self.split_field.value = split_touching
+            self.threshold_field.value = options.threshold
+            self.smallest_field.value = options.smallest_object_px
+            self.fill_holes_field.value = options.fill_holes
+            self.split_field.value = options.split_touching
 
     def set_running(self, running: bool) -> None:
         """Enable what can be pressed during a run, or outside one."""
