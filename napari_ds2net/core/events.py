@@ -34,4 +34,22 @@ class SteppedDown:
     tile_shape: tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class RowsDone:
+    """Of a big image, the maps of rows `first` to `last`, that one not included, are written."""
+
+    first: int
+    last: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDone:
+    """The mask of a big image is being made: `done` of `total` blocks are gone through."""
+
+    done: int
+    total: int
+
+
 Event = TileDone | SteppedDown
+BigEvent = TileDone | SteppedDown | RowsDone | BlockDone

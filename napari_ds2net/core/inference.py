@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -106,24 +106,16 @@ def predict_steps(
     """
     started = time.perf_counter()
     options = InferenceOptions() if options is None else options
-    whole = card.framing is Framing.WHOLE
-    flips = (_FLIPS_OF_FRAMES if whole else _FLIPS_OF_TILES) if options.flips else ((),)
-    runner = Runner(
-        network,
-        plan,
-        flips=flips,
-        batch_size=options.batch_size or plan.batch_size,
-        magnification=card.magnification,
-    )
+    runner = make_runner(network, card, plan, options)
     try:
-        if whole:
+        if card.framing is Framing.WHOLE:
             rgb = to_rgb(np.asarray(image), card.intensity)
             maps = _Maps((rgb.shape[0], rgb.shape[1]))
             yield from _whole(rgb, card, runner, maps)
         else:
             reader = RgbReader(_as_array(image), card.intensity)
             maps = _Maps((reader.shape[0], reader.shape[1]))
-            yield from _tiled(reader, card, runner, maps, options)
+            yield from tiled_steps(reader, card, runner, maps, options)
         mask = postprocess(maps.probability, options.postprocessing(card), maps.class_map)
         uncertainty = uncertainty_of(maps.probability)
     except MemoryError as error:
@@ -142,6 +134,29 @@ def predict_steps(
         device=runner.plan.device,
         model=card.name,
     )
+
+
+def make_runner(
+    network: nn.Module, card: ModelCard, plan: ComputePlan, options: InferenceOptions
+) -> Runner:
+    """Return what runs a network over frames or tiles, as card and options say."""
+    whole = card.framing is Framing.WHOLE
+    flips = (_FLIPS_OF_FRAMES if whole else _FLIPS_OF_TILES) if options.flips else ((),)
+    return Runner(
+        network,
+        plan,
+        flips=flips,
+        batch_size=options.batch_size or plan.batch_size,
+        magnification=card.magnification,
+    )
+
+
+class Sink(Protocol):
+    """Takes the finished rows of an image, in order and without a gap."""
+
+    def put(self, band: Band) -> None:
+        """Take values (K + 2, rows, X): probabilities, detail mask and semantic mask."""
+        ...
 
 
 class _Maps:
@@ -178,7 +193,7 @@ def _whole(
             yield result
         else:
             answer = _resized(result[0], maps.probability.shape, runner.plan.threads)
-            maps.put(Band(0, _with_probabilities(answer)))
+            maps.put(Band(0, with_probabilities(answer)))
             yield TileDone(1, 1)
 
 
@@ -187,19 +202,30 @@ def _as_array(image: Any) -> Any:
     return image if hasattr(image, "shape") else np.asarray(image)
 
 
-def _tiled(
+def tiled_steps(
     rgb: RgbReader,
     card: ModelCard,
     runner: Runner,
-    maps: _Maps,
+    sink: Sink,
     options: InferenceOptions,
+    first_y: int = 0,
 ) -> Iterator[Event]:
-    """Read and segment native pixels tile by tile; smaller tiles where memory asks for them."""
+    """Read and segment native pixels tile by tile; smaller tiles where memory asks for them.
+
+    Parameters
+    ----------
+    rgb, card, runner, options
+        The image, and how the network sees it.
+    sink
+        Where finished rows go. They begin again from the top where tiles become smaller.
+    first_y
+        Pixel row from which the values count; rows of tiles that end above it are left out.
+    """
     tile_shape = options.tile_shape or card.input_size
     while True:
-        grid = make_grid(maps.probability.shape, tile_shape, options.overlap)
+        grid = make_grid((rgb.shape[0], rgb.shape[1]), tile_shape, options.overlap)
         try:
-            yield from _stitched(rgb, card, runner, maps, grid)
+            yield from _stitched(rgb, card, runner, sink, grid, grid.row_of(first_y))
             return
         except TilesTooLarge:
             before, tile_shape = tile_shape, halved(tile_shape)
@@ -213,31 +239,33 @@ def _tiled(
 
 
 def _stitched(
-    rgb: RgbReader, card: ModelCard, runner: Runner, maps: _Maps, grid: TileGrid
+    rgb: RgbReader, card: ModelCard, runner: Runner, sink: Sink, grid: TileGrid, first_row: int
 ) -> Iterator[Event]:
-    """Run over all tiles of a grid and store the bands as they become final."""
+    """Run over the tiles of a grid and hand on the bands as they become final."""
     blender: BandBlender | None = None
-    done = 0
-    for tiles in _batches(grid, runner):
+    done = first_row * len(grid.x.starts)
+    for tiles in _batches(grid, runner, first_row):
         pieces = np.stack([normalise(grid.cut(rgb, tile), card.mean, card.std) for tile in tiles])
         waiting = iter(tiles)
         for result in runner.run(pieces, may_shrink=can_be_halved(grid.tile_shape)):
             if isinstance(result, SteppedDown):
                 yield result
                 continue
-            blender = blender or BandBlender(grid, result.shape[1])
+            blender = blender or BandBlender(grid, result.shape[1], first_row)
             for values in result:
-                band = blender.add(next(waiting), _with_probabilities(values))
+                band = blender.add(next(waiting), with_probabilities(values))
                 if band is not None:
-                    maps.put(band)
+                    sink.put(band)
             done += len(result)
             yield TileDone(done, len(grid))
 
 
-def _batches(grid: TileGrid, runner: Runner) -> Iterator[list[Tile]]:
+def _batches(grid: TileGrid, runner: Runner, first_row: int) -> Iterator[list[Tile]]:
     """Group the tiles by the runner's batch size, which may shrink on the way."""
     batch: list[Tile] = []
     for tile in grid:
+        if tile.row < first_row:
+            continue
         batch.append(tile)
         if len(batch) >= runner.batch_size:
             yield batch
@@ -246,7 +274,7 @@ def _batches(grid: TileGrid, runner: Runner) -> Iterator[list[Tile]]:
         yield batch
 
 
-def _with_probabilities(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def with_probabilities(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Replace the logits of (K + 2, h, w), in place, by their sigmoid."""
     torch.sigmoid_(torch.from_numpy(values[:-MASKS]))
     return values

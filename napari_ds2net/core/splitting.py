@@ -15,13 +15,13 @@ the typical radius in the image.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.segmentation import watershed
 
+from napari_ds2net.core.climbing import climb
 from napari_ds2net.core.postprocess import fill_holes as fill
 
 SMOOTHING_SHARE = 0.15
@@ -30,6 +30,8 @@ SMALLEST_SMOOTHING_PX = 0.5
 """Its lower bound: it takes away the steps of the pixel grid."""
 HIGHEST_SADDLE = 0.92
 """Saddle over lower peak from which two regions are one object."""
+_TRUNCATE = 4.0
+"""Standard deviations after which the Gaussian is cut off."""
 _DIAGONAL = np.ones((3, 3), np.bool_)
 
 
@@ -56,22 +58,44 @@ def split_touching(
         mask = fill(mask, largest_px=np.pi * _typical_radius(mask, _distances(mask)) ** 2)
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
-    height = _landscape(mask, probability)
-    is_peak = mask & (height == ndimage.maximum_filter(height, footprint=_DIAGONAL))
-    seeds, count = _numbered(is_peak)
-    regions = np.asarray(watershed(-height, seeds, mask=mask, connectivity=2), np.int32)
-    peaks = np.zeros(count + 1, np.float32)
-    np.maximum.at(peaks, seeds[is_peak], height[is_peak])
-    labels = _joined(peaks, *_saddles(regions, height))[regions]
+    distances = _distances(mask)
+    smoothing = smoothing_px(_typical_radius(mask, distances))
+    height = landscape(mask, probability, distances, smoothing)
+    basins = climb(np.pad(height, 1))
+    peaks = np.concatenate([np.zeros(1, np.float32), basins.peak_heights])
+    labels = join(peaks, *saddles(basins.regions, height))[basins.regions]
     return _filled(labels) if fill_holes else labels
 
 
-def _landscape(mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the smoothed distance to the background times the probability; 0 outside `mask`."""
-    distances = _distances(mask)
-    smoothing = max(SMALLEST_SMOOTHING_PX, SMOOTHING_SHARE * _typical_radius(mask, distances))
-    height = ndimage.gaussian_filter(distances * probability, smoothing)
+def smoothing_px(typical_radius_px: float) -> float:
+    """Return the standard deviation of the Gaussian that smooths the landscape."""
+    return max(SMALLEST_SMOOTHING_PX, SMOOTHING_SHARE * typical_radius_px)
+
+
+def landscape(
+    mask: NDArray[np.bool_],
+    probability: NDArray[np.float32],
+    distances: NDArray[np.float32],
+    smoothing: float,
+) -> NDArray[np.float32]:
+    """Return the smoothed distance to the background times the probability; 0 outside `mask`.
+
+    Parameters
+    ----------
+    mask, probability
+        As for `split_touching`.
+    distances
+        float32, shape (Y, X), of every pixel to the background in pixels.
+    smoothing
+        Standard deviation in pixels; what lies up to `smoothing_reach` pixels away counts.
+    """
+    height = ndimage.gaussian_filter(distances * probability, smoothing, truncate=_TRUNCATE)
     return np.where(mask, height, np.float32(0))
+
+
+def smoothing_reach(smoothing: float) -> int:
+    """Return how many pixels away a value still changes the landscape."""
+    return int(_TRUNCATE * smoothing + 0.5)
 
 
 def _distances(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -87,10 +111,18 @@ def _typical_radius(mask: NDArray[np.bool_], distances: NDArray[np.float32]) -> 
     return float(np.median(radii[1:])) if count else 0.0
 
 
-def _saddles(
+def saddles(
     regions: NDArray[np.int32], height: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the pairs (n, 2) of neighbouring regions and the highest pass (n,) between each."""
+    """Return the pairs (n, 2) of neighbouring regions and the highest pass (n,) between each.
+
+    Parameters
+    ----------
+    regions
+        int32, shape (Y, X), 0 where there is none.
+    height
+        float32, shape (Y, X).
+    """
     firsts: list[NDArray[np.int32]] = []
     seconds: list[NDArray[np.int32]] = []
     passes: list[NDArray[np.float32]] = []
@@ -100,12 +132,26 @@ def _saddles(
         firsts.append(a[border])
         seconds.append(b[border])
         passes.append(np.minimum(height[one][border], height[other][border]))
-    first, second = np.concatenate(firsts), np.concatenate(seconds)
-    ordered = np.sort(np.stack((first, second), axis=1).astype(np.int64), axis=1)
-    pairs, of_pixel = np.unique(ordered, axis=0, return_inverse=True)
-    saddles = np.zeros(len(pairs), np.float32)
-    np.maximum.at(saddles, of_pixel.ravel(), np.concatenate(passes))
-    return pairs, saddles
+    ends = np.stack((np.concatenate(firsts), np.concatenate(seconds)), axis=1)
+    return highest_passes(ends, np.concatenate(passes))
+
+
+def highest_passes(
+    ends: NDArray[Any], heights: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return every pair (n, 2) of regions once, the lower number first, and its highest pass (n,).
+
+    Parameters
+    ----------
+    ends, heights
+        Integers, shape (passes, 2), the two regions of every pass; and float32, its height.
+    """
+    ordered = np.sort(ends.astype(np.int64), axis=1)
+    span = int(ordered.max(initial=0)) + 1
+    keys, of_pass = np.unique(ordered[:, 0] * span + ordered[:, 1], return_inverse=True)
+    highest = np.zeros(len(keys), np.float32)
+    np.maximum.at(highest, of_pass.ravel(), heights)
+    return np.stack(np.divmod(keys, span), axis=1), highest
 
 
 def _neighbours() -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
@@ -119,10 +165,18 @@ def _neighbours() -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
     ]
 
 
-def _joined(
-    peaks: NDArray[np.float32], pairs: NDArray[np.int64], saddles: NDArray[np.float32]
+def join(
+    peaks: NDArray[np.float32], pairs: NDArray[np.int64], passes: NDArray[np.float32]
 ) -> NDArray[np.int32]:
-    """Return for every region the one it is joined into, from the highest saddle down."""
+    """Return for every region the one it is joined into, from the highest saddle down.
+
+    Parameters
+    ----------
+    peaks
+        float32, the height of every region's peak; that of region 0, which is none, is not used.
+    pairs, passes
+        What `saddles` found.
+    """
     into = np.arange(len(peaks), dtype=np.int32)
 
     def root(region: int) -> int:
@@ -131,9 +185,9 @@ def _joined(
             region = int(into[region])
         return region
 
-    for index in np.argsort(-saddles, kind="stable"):
+    for index in np.argsort(-passes, kind="stable"):
         low, high = sorted((root(int(region)) for region in pairs[index]), key=peaks.__getitem__)
-        if low != high and saddles[index] > HIGHEST_SADDLE * peaks[low]:
+        if low != high and passes[index] > HIGHEST_SADDLE * peaks[low]:
             into[low] = high
     return np.array([root(region) for region in range(len(into))], np.int32)
 

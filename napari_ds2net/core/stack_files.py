@@ -120,7 +120,7 @@ def _describe(path: Path) -> _Description | None:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             kept = [at for at, axis in enumerate(series.axes) if _is_kept(axis, series.shape[at])]
-            steps, unit = _steps(tiff)
+            steps, unit = steps_of_tiff(tiff)
             return _Description(
                 "".join(series.axes[at] for at in kept),
                 tuple(int(series.shape[at]) for at in kept),
@@ -160,7 +160,7 @@ def _read_pages(path: Path, described: _Description) -> NDArray[Any]:
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
-def _steps(tiff: tifffile.TiffFile) -> tuple[dict[str, float], str]:
+def steps_of_tiff(tiff: tifffile.TiffFile) -> tuple[dict[str, float], str]:
     """Return the step along every axis that is known, and the unit of lengths."""
     if tiff.ome_metadata:
         return _ome_steps(tiff.ome_metadata)

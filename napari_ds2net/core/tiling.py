@@ -135,6 +135,10 @@ class TileGrid:
         ):
             yield Tile(row, column, y, x)
 
+    def row_of(self, y: int) -> int:
+        """Return the first row of tiles that reaches pixel row `y`."""
+        return next(row for row, start in enumerate(self.y.starts) if start + self.y.extent > y)
+
     def cut(self, image: SlicedArray, tile: Tile) -> NDArray[Any]:
         """Return the pixels of `tile`, shape (height, width) or (height, width, channels).
 
@@ -210,12 +214,14 @@ class BandBlender:
         The tiles, which must be added in its order.
     channels
         C, the values per pixel.
+    first_row
+        The row of tiles to begin with. Pixels that earlier rows reach lack their share.
     """
 
-    def __init__(self, grid: TileGrid, channels: int) -> None:
+    def __init__(self, grid: TileGrid, channels: int, first_row: int = 0) -> None:
         self._grid = grid
         self._waiting = np.zeros((channels, grid.y.extent, grid.x.length), np.float32)
-        self._added = 0
+        self._added = first_row * len(grid.x.starts)
 
     @property
     def waiting_shape(self) -> tuple[int, int, int]:

@@ -1,0 +1,218 @@
+"""Opening files and folders of which parts can be read: zarr, and TIFF in tiles or strips."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from pathlib import Path
+from typing import Any, cast
+
+import tifffile
+import zarr
+
+from napari_ds2net.core.channels import MOST_CHANNELS, ChosenChannels
+from napari_ds2net.core.image import CHANNELS, ImageData, PixelArray
+from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT
+from napari_ds2net.core.stack_files import steps_of_tiff
+from napari_ds2net.errors import ImageError
+
+MOST_PIXELS = 100_000_000_000
+"""A file that claims more is taken for damaged."""
+_METADATA = ("zarr.json", ".zarray", ".zgroup")
+_TIFF_SUFFIXES = (".tif", ".tiff")
+_PLAIN = (1, 2)
+"""Photometric interpretations of which a pixel's values are its grey or its colours."""
+_SHORT_UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm"}
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell whether a folder is a zarr array or group."""
+    return any((path / name).is_file() for name in _METADATA)
+
+
+def count_pixels(path: Path) -> int:
+    """Return the pixels of an image that `open_big` may open; 0 for any other file.
+
+    Only the description is read. What is damaged counts as 0: reading it says why.
+    """
+    if not (is_zarr(path) or path.suffix.lower() in _TIFF_SUFFIXES):
+        return 0
+    try:
+        return math.prod(open_big(path).plane_shape)
+    except ImageError:
+        return 0
+
+
+def open_big(path: Path) -> ImageData:
+    """Open an image without reading its pixels.
+
+    Parameters
+    ----------
+    path
+        A zarr array, an OME-Zarr or other group with an array ``0``, or a TIFF of grey or RGB
+        pixels. Of an image with smaller copies, the full size.
+
+    Returns
+    -------
+    ImageData
+        Axes ``"yx"`` or ``"yxc"``; its array is read when it is indexed.
+
+    Raises
+    ------
+    ImageError
+        It is none of these, has further axes, or cannot be read part by part.
+    """
+    try:
+        image = _open_zarr(path) if is_zarr(path) else _open_tiff(path)
+    except ImageError:
+        raise
+    except Exception as error:  # what damaged files make the libraries raise has no common class
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(
+            f"{path.name} cannot be opened part by part ({reason}); expected a zarr array, an "
+            "OME-Zarr image, or a TIFF."
+        ) from error
+    if math.prod(image.plane_shape) > MOST_PIXELS:
+        height, width = image.plane_shape
+        raise ImageError(f"{path.name} claims to have {height} x {width} pixels; it is damaged.")
+    return image
+
+
+def _open_tiff(path: Path) -> ImageData:
+    array = TiffPixels(path)
+    page = array.series.keyframe
+    if int(page.photometric) not in _PLAIN:
+        kind = tifffile.PHOTOMETRIC(page.photometric).name
+        raise ImageError(f"{path.name} has colours as {kind}, which are not read part by part.")
+    tag = page.tags.get(ORIENTATION_TAG)
+    if tag is not None and int(tag.value) != UPRIGHT:
+        raise ImageError(f"{path.name} is stored turned, which is not read part by part.")
+    axes = "".join(axis.lower() for axis in array.series.axes)
+    steps, unit = steps_of_tiff(array.tiff)
+    scale = {axis: steps.get(axis, 1.0) for axis in "yx"}
+    return _plane(array, axes.replace("s", "c"), array.shape, scale, unit, path)
+
+
+class TiffPixels:
+    """The first image of a TIFF, at its full size, read when it is indexed.
+
+    It can be pickled: where it arrives, the file is opened anew. It is closed with the last use.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tiff = tifffile.TiffFile(path)
+        self._closing = weakref.finalize(self, self.tiff.close)
+        self.series = self.tiff.series[0]
+        self._array: Any = zarr.open(self.series.aszarr(level=0), mode="r")
+        self.shape = tuple(int(n) for n in self._array.shape)
+        self.ndim = len(self.shape)
+        self.dtype = self._array.dtype
+        self.chunks = tuple(int(n) for n in self._array.chunks)
+
+    def __reduce__(self) -> tuple[type[TiffPixels], tuple[Path]]:
+        """Send the name of the file."""
+        return TiffPixels, (self.path,)
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """Read a part."""
+        return self._array[key]
+
+
+def _open_zarr(path: Path) -> ImageData:
+    opened = zarr.open(path, mode="r")
+    scale: dict[str, float] = {}
+    unit, axes = "pixel", ""
+    array: Any = opened
+    if isinstance(opened, zarr.Group):
+        about = _multiscales(opened)
+        name = str(about["datasets"][0]["path"]) if about else "0"
+        if name not in opened:
+            raise ImageError(f"{path.name} is a zarr group without an image; name its array.")
+        array = opened[name]
+        if about:
+            axes, scale, unit = _ome_axes(about, array.ndim)
+    if not axes:
+        colour = "c" if array.ndim > 2 and array.shape[-1] in CHANNELS else ""
+        axes = "?" * (array.ndim - 2 - len(colour)) + "yx" + colour
+    return _plane(array, axes, tuple(array.shape), scale, unit, path)
+
+
+def _multiscales(group: zarr.Group) -> dict[str, Any]:
+    """Return what OME-Zarr 0.4 or 0.5 says of the first image; empty where it says nothing."""
+    attributes = cast("dict[str, Any]", dict(group.attrs))
+    found = attributes.get("ome", attributes).get("multiscales") or [{}]
+    return dict(found[0])
+
+
+def _ome_axes(about: dict[str, Any], ndim: int) -> tuple[str, dict[str, float], str]:
+    """Return axes, steps along them and the unit."""
+    named: list[Any] = about.get("axes") or [*"tczyx"[5 - ndim :]]
+    axes: list[dict[str, Any]] = [
+        {"name": each} if isinstance(each, str) else each for each in named
+    ]
+    names = "".join(str(each["name"])[0] for each in axes)
+    units = {each["name"]: each.get("unit") for each in axes}
+    unit = str(units.get("x") or "pixel")
+    transformations = about["datasets"][0].get("coordinateTransformations") or ()
+    steps = next((each["scale"] for each in transformations if each.get("type") == "scale"), None)
+    scale = dict(zip(names, map(float, steps), strict=True)) if steps else {}
+    return names, scale, _SHORT_UNITS.get(unit, unit)
+
+
+def _plane(
+    array: Any, axes: str, shape: tuple[int, ...], scale: dict[str, float], unit: str, path: Path
+) -> ImageData:
+    """Return a single image of an array with axes of length 1, or with colours in front."""
+    kept = [at for at, length in enumerate(shape) if length > 1 or axes[at] in "yx"]
+    letters = "".join(axes[at] for at in kept)
+    if letters not in ("yx", "yxc", "cyx"):
+        raise ImageError(
+            f"{path.name} has shape {shape} and axes {axes!r}; expected one image, with Y, X and "
+            "colours. Save one frame or one channel of it by itself."
+        )
+    found: PixelArray = array if len(kept) == len(shape) else Squeezed(array, tuple(kept))
+    if letters == "cyx":
+        channels = found.shape[0]
+        if channels > MOST_CHANNELS:
+            raise ImageError(
+                f"{path.name} has {channels} channels; expected {MOST_CHANNELS} at most. Save "
+                "those that the network shall see."
+            )
+        found = ChosenChannels(found, 0, tuple(range(channels)))
+    steps = (scale.get("y", 1.0), scale.get("x", 1.0))
+    colour = "" if letters == "yx" else "c"
+    return ImageData(array=found, axes=f"yx{colour}", scale=steps, unit=unit, name=path.stem)
+
+
+class Squeezed:
+    """An array without some of its axes of length 1.
+
+    Parameters
+    ----------
+    array
+        numpy, dask or zarr.
+    kept
+        The axes that stay.
+    """
+
+    def __init__(self, array: Any, kept: tuple[int, ...]) -> None:
+        self._array = array
+        self._kept = kept
+        self.shape = tuple(int(array.shape[at]) for at in kept)
+        self.ndim = len(kept)
+        self.dtype = array.dtype
+        self.chunks = tuple(array.chunks[at] for at in kept)
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """Read what `key`, positions along the axes that stay, selects."""
+        given = key if isinstance(key, tuple) else (key,)
+        parts = dict(zip(self._kept, given, strict=False))
+        return self._array[tuple(
+            parts.get(at, slice(None) if at in self._kept else 0) for at in range(self._array.ndim)
+        )]  # fmt: skip

@@ -1,0 +1,192 @@
+"""Segmenting an image that is read and written part by part."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from napari_ds2net.core.big.frames import whole_steps
+from napari_ds2net.core.big.masks import BLOCK_PX, big_mask_steps, check_big_options
+from napari_ds2net.core.big.rows import RowReader
+from napari_ds2net.core.big.store import BigResult, Layout
+from napari_ds2net.core.big.writing import MapsWriter
+from napari_ds2net.core.device import ComputePlan
+from napari_ds2net.core.events import BigEvent, Event, RowsDone
+from napari_ds2net.core.image import ImageData
+from napari_ds2net.core.inference import make_runner, tiled_steps
+from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.core.preprocess import RgbReader
+from napari_ds2net.core.runner import Runner
+from napari_ds2net.errors import ImageError
+from napari_ds2net.network.card import Framing, ModelCard
+
+_SAMPLES = 8
+"""Along each axis; so many small parts tell one image from another."""
+_SAMPLE_PX = 16
+
+
+def big_steps(
+    image: ImageData,
+    network: nn.Module,
+    card: ModelCard,
+    plan: ComputePlan,
+    path: Path,
+    options: InferenceOptions | None = None,
+    *,
+    model: str = "",
+    layout: Layout | None = None,
+    block_px: int = BLOCK_PX,
+) -> Generator[BigEvent, None, BigResult]:
+    """Segment an image into a zarr folder, part by part; to cancel, stop iterating.
+
+    What was begun at `path` in the same way, and not finished, is gone on with. Memory does not
+    grow with the image's height; of its width it takes a few hundred rows.
+
+    Parameters
+    ----------
+    image
+        Axes ``"yx"`` or ``"yxc"``: dask, zarr, or anything that reads what it is indexed with. For
+        a network that sees whole frames it is made as small as the network's input strip by strip.
+    network, card, plan
+        As for `predict_steps`.
+    path
+        The folder of the result, which is made.
+    options
+        The user's choices; the card's own if None.
+    model
+        What tells the network from others, such as its SHA-256.
+    layout
+        How the result is stored; as the image is large by default.
+    block_px
+        Edge of the blocks in which the mask is made.
+
+    Yields
+    ------
+    TileDone, SteppedDown
+        As `predict_steps` does.
+    RowsDone
+        When rows of the maps, and of a mask for the time being, are written.
+    BlockDone
+        While the mask is made of the finished maps.
+
+    Returns
+    -------
+    BigResult
+        Complete.
+
+    Raises
+    ------
+    ImageError
+        The image has other axes, cannot be read, or there is no room for the result.
+    SettingsError
+        Options that cannot be followed part by part; see `check_big_options`.
+    DeviceError, DS2NetError
+        As for `predict_steps`.
+    """
+    options = InferenceOptions() if options is None else options
+    post = options.postprocessing(card)
+    check_big_options(post, len(card.classes))
+    if image.axes not in ("yx", "yxc"):
+        raise ImageError(
+            f"The image has axes {image.axes!r}; of an image this large, expected a single frame."
+        )
+    if layout is None:
+        layout = Layout(
+            shape=image.plane_shape,
+            pixel_size=image.pixel_size,
+            unit=image.unit,
+            mask_type="uint32" if post.split_touching else "uint8",
+        )
+    try:
+        how = _how(image, card, options, model)
+        result = BigResult.open_to_continue(path, how) or BigResult.create(path, layout, how)
+        yield from _maps_steps(image, network, card, plan, options, result)
+        yield from big_mask_steps(result, post, len(card.classes), block_px)
+        result.note(complete=True)
+    except MemoryError as error:
+        raise ImageError(
+            "The computer's memory is not enough for the parts of the image; close other programs, "
+            "or segment a part of it."
+        ) from error
+    except OSError as error:
+        raise ImageError(
+            f"The image cannot be read, or the result not be written to {path} "
+            f"({error.strerror or error}). What is done is kept; the same run goes on from there."
+        ) from error
+    return result
+
+
+def _maps_steps(
+    image: ImageData,
+    network: nn.Module,
+    card: ModelCard,
+    plan: ComputePlan,
+    options: InferenceOptions,
+    result: BigResult,
+) -> Iterator[BigEvent]:
+    """Compute and write the maps that are not there yet."""
+    height = result.shape[0]
+    if result.rows_done >= height:
+        return
+    written: list[RowsDone] = []
+    writer = MapsWriter(
+        result,
+        options.postprocessing(card).threshold,
+        lambda first, last: written.append(RowsDone(first, last, height)),
+    )
+    runner = make_runner(network, card, plan, options)
+    if result.rows_done > 0:
+        yield RowsDone(0, result.rows_done, height)
+    for event in _computed(image, card, runner, writer, options):
+        yield event
+        yield from written
+        written.clear()
+
+
+def _computed(
+    image: ImageData,
+    card: ModelCard,
+    runner: Runner,
+    writer: MapsWriter,
+    options: InferenceOptions,
+) -> Iterator[Event]:
+    reader = RgbReader(RowReader(image.array), card.intensity)
+    if card.framing is Framing.WHOLE:
+        return whole_steps(reader, card, runner, writer)
+    return tiled_steps(reader, card, runner, writer, options, writer.next_row)
+
+
+def _how(
+    image: ImageData, card: ModelCard, options: InferenceOptions, model: str
+) -> Mapping[str, Any]:
+    """Say, in JSON's types, what a result depends on."""
+    chosen = dataclasses.asdict(options.completed(card))
+    del chosen["batch_size"]  # it changes nothing
+    if chosen["tile_shape"] is not None:
+        chosen["tile_shape"] = list(chosen["tile_shape"])
+    return {
+        "model": {"name": card.name, "id": model},
+        "settings": chosen,
+        "image": {
+            "shape": [int(n) for n in image.array.shape],
+            "samples_sha256": _fingerprint(image),
+        },
+    }
+
+
+def _fingerprint(image: ImageData) -> str:
+    """Return the SHA-256 of small parts from all over an image, with their type."""
+    digest = hashlib.sha256()
+    height, width = image.plane_shape
+    for y in np.linspace(0, max(height - _SAMPLE_PX, 0), _SAMPLES).astype(int):
+        for x in np.linspace(0, max(width - _SAMPLE_PX, 0), _SAMPLES).astype(int):
+            region = slice(int(y), int(y) + _SAMPLE_PX), slice(int(x), int(x) + _SAMPLE_PX)
+            part = np.ascontiguousarray(image.frame(region=region))
+            digest.update(part.dtype.str.encode() + part.tobytes())
+    return digest.hexdigest()
