@@ -109,7 +109,7 @@ class TiffPixels:
         self.tiff = tifffile.TiffFile(path)
         self._closing = weakref.finalize(self, self.tiff.close)
         self.series = self.tiff.series[0]
-        self._array: Any = zarr.open(self.series.aszarr(level=0), mode="r")
+        self._array = cast("Any", zarr.open(self.series.aszarr(level=0), mode="r"))
         self.shape = tuple(int(n) for n in self._array.shape)
         self.ndim = len(self.shape)
         self.dtype = self._array.dtype

@@ -84,7 +84,8 @@ class BigResult:
     def __init__(self, path: Path, group: zarr.Group) -> None:
         self.path = path
         self._group = group
-        self._about: dict[str, Any] = dict(group.attrs.get(_ABOUT, {}))  # type: ignore[call-overload]
+        about: Any = group.attrs.get(_ABOUT, {})
+        self._about: dict[str, Any] = dict(about)
 
     @classmethod
     def create(cls, path: Path, layout: Layout, how: Mapping[str, Any]) -> BigResult:

@@ -44,11 +44,12 @@ class MapsWriter:
         self._height, self._width = result.shape
         self._waiting: list[NDArray[np.float32]] = []
         self._row = result.rows_done
+        self._waiting_rows = 0
 
     @property
     def next_row(self) -> int:
         """Where the next band has to begin."""
-        return self._row + sum(each.shape[1] for each in self._waiting)
+        return self._row + self._waiting_rows
 
     def put(self, band: Band) -> None:
         """Take finished rows (K + 2, rows, X); what is done already is passed over.
@@ -61,19 +62,18 @@ class MapsWriter:
                 return
             band = Band(self.next_row, band.values[:, self.next_row - band.start :])
         self._waiting.append(band.values)
-        while self._is_strip_full():
+        self._waiting_rows += band.values.shape[1]
+        while self._waiting_rows >= self._strip_rows:
             self._write(self._take(self._strip_rows))
         if self.next_row == self._height and self._waiting:
             self._write(self._take(self._height))
-
-    def _is_strip_full(self) -> bool:
-        return sum(each.shape[1] for each in self._waiting) >= self._strip_rows
 
     def _take(self, rows: int) -> NDArray[np.float32]:
         """Take the first rows of what waits."""
         joined = np.concatenate(self._waiting, axis=1)
         rest = joined[:, rows:]
         self._waiting = [rest.copy()] if rest.shape[1] else []
+        self._waiting_rows = rest.shape[1]
         return joined[:, :rows]
 
     def _write(self, strip: NDArray[np.float32]) -> None:
