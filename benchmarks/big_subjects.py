@@ -19,9 +19,9 @@ from napari_ds2net.core.device import cpu_plan
 from napari_ds2net.core.inference import prepare
 from napari_ds2net.core.phantoms import phantoms
 from napari_ds2net.library import ModelLibrary
+from napari_ds2net.network import NetworkOutput
 from napari_ds2net.network.card import Framing, Intensity, ModelCard
 from napari_ds2net.network.checkpoint import build_network, load_checkpoint, load_parameters
-from napari_ds2net.network.ds2net import DS2NetOutput
 
 TINY = "tiny"
 _CHUNK_PX = 1024
@@ -31,11 +31,11 @@ _PICTURE = "stained-nuclei"
 class TinyNetwork(nn.Module):
     """Takes dark blue for foreground: what reading, blending, writing and labelling cost alone."""
 
-    def forward(self, image: torch.Tensor) -> DS2NetOutput:
+    def forward(self, image: torch.Tensor) -> NetworkOutput:
         """Return the logit of a blurred red plane, and two planes as masks."""
         logit = 12 * (0.62 - functional.avg_pool2d(image[:, :1], 5, 1, 2, count_include_pad=False))
         small = functional.avg_pool2d(image, 4)
-        return DS2NetOutput((logit / 6,) * 6, (small[:, 1:2],) * 3, (small[:, 2:3],) * 3, logit)
+        return NetworkOutput((logit / 6,) * 6, (small[:, 1:2],) * 3, (small[:, 2:3],) * 3, logit)
 
 
 def load(name: str) -> tuple[nn.Module, ModelCard]:

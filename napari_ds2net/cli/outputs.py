@@ -16,11 +16,13 @@ from napari_ds2net.core.export.formats import (
     file_ending,
     record_path,
 )
-from napari_ds2net.core.file_kinds import is_dicom
+from napari_ds2net.core.file_kinds import is_dicom, is_zarr
 from napari_ds2net.errors import ImageError, SettingsError
 
 _NEVER_DICOM = (".json", ".csv", ".txt", ".tif", ".png")
 """Endings of what lies beside images in great numbers and need not be opened."""
+BIG_ENDING = "_segmentation.zarr"
+"""What follows the stem in the name of a big image's result."""
 MOST_NAMED = 3
 """How many files an error lists before it says "and so many more"."""
 
@@ -62,9 +64,10 @@ def find_images(
 ) -> list[Path]:
     """Return the images that `inputs` name, each once, in their order.
 
-    A file is taken as it is; of a folder, the files with one of `suffixes` and DICOM files of any
-    name, by name, without those in folders below it, hidden files, and files that an earlier run
-    wrote beside the images. A link that leads nowhere counts, so that it is told.
+    A file or a zarr folder is taken as it is; of another folder, zarr folders, the files with one
+    of `suffixes` and DICOM files of any name, by name, without those in folders below it, hidden
+    files, and what an earlier run wrote beside the images. A link that leads nowhere counts, so
+    that it is told.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def find_images(
     """
     found: dict[Path, None] = {}
     for given in inputs:
-        if not given.is_dir():
+        if not given.is_dir() or is_zarr(given):
             found.setdefault(given)
             continue
         images = [path for path in sorted(given.iterdir()) if _is_image(path, suffixes)]
@@ -154,6 +157,8 @@ def make_folder(folder: Path) -> None:
 
 
 def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
+    if is_zarr(path):
+        return not path.name.startswith(".") and not path.name.endswith(BIG_ENDING)
     if path.name.startswith(".") or not (path.is_file() or path.is_symlink()):
         return False
     suffix = path.suffix.lower()

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from napari_ds2net.cli.batch import segment_batch
+from napari_ds2net.cli.big import BIG_MEGAPIXELS, BigRun, segment_big, take_big
 from napari_ds2net.cli.console import complain, errors_in_words
 from napari_ds2net.cli.export_options import KeepName, Maps, PixelSize, Polygons
 from napari_ds2net.cli.outputs import find_images, make_folder, plan_jobs
@@ -95,6 +96,14 @@ def segment(
             metavar="N", help="Processes on this computer that share its cores and the images."
         ),
     ] = 1,
+    big_from: Annotated[
+        float,
+        typer.Option(
+            "--big-from",
+            metavar="MPX",
+            help="Zarr and TIFF images of more megapixels are read and written part by part.",
+        ),
+    ] = BIG_MEGAPIXELS,
     update: Annotated[
         bool,
         typer.Option(
@@ -122,6 +131,10 @@ def segment(
     that numbers the objects; STEM_record.json says how they were made. A video or a clip is
     segmented frame by frame. One line per image goes to standard output, and of several images into
     segment_summary.csv. Given again, the command leaves out what is finished.
+
+    A zarr image of any size, and a TIFF that does not fit into memory, becomes
+    STEM_segmentation.zarr, an OME-Zarr of probability, maps and mask, and with --save labels a tiled
+    TIFF too.
     """
     from napari_ds2net.core.options import InferenceOptions
 
@@ -146,6 +159,15 @@ def segment(
     ModelLibrary().find(model)
     images, absent = existing_images(inputs, output)
     make_folder(output)
+    big, images = take_big(images, big_from)
+    total = len(absent) + len(big) + len(images)
+    failed = 0
+    if big:
+        run = BigRun(model, device, options, pixel_size_um, overwrite=overwrite or update)
+        failed = segment_big(big, output, run, labels=bool(wanted) and Format.LABELS in wanted)
+    if not images:
+        _exit(failed + len(absent), total)
+        return
 
     opened = open_predictor(model, device, options, scheduler=scheduler, workers=workers)
     with opened as predictor:
@@ -159,9 +181,14 @@ def segment(
         )
         jobs = plan_jobs(images, output, chosen)
         how = Segmenting(predictor, options, chosen, pixel_size_um)
-        failed = segment_batch(jobs, how, output, absent=absent, update=update)
+        failed += segment_batch(jobs, how, output, absent=absent, update=update)
+    _exit(failed, total)
+
+
+def _exit(failed: int, total: int) -> None:
+    """End with status 1 where an image failed."""
     if failed:
-        complain(f"{failed} of {len(absent) + len(jobs)} images could not be segmented.")
+        complain(f"{failed} of {total} images could not be segmented.")
         raise typer.Exit(1)
 
 

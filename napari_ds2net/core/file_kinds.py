@@ -43,6 +43,7 @@ _FOREIGN = (
     (b"<", "a web page or XML"),
     (b"{", "JSON"),
 )
+_ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 _DICOM_AT, _DICOM = 128, b"DICM"
 
 
@@ -70,6 +71,11 @@ def is_dicom(path: Path) -> bool:
             return file.read(_DICOM_AT + len(_DICOM))[_DICOM_AT:] == _DICOM
     except OSError:
         return False
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell whether a folder is a zarr array or group."""
+    return any((path / name).is_file() for name in _ZARR_FILES)
 
 
 def _head(path: Path) -> bytes:

@@ -11,6 +11,7 @@ import tifffile
 import zarr
 
 from napari_ds2net.core.channels import MOST_CHANNELS, ChosenChannels
+from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.core.image import CHANNELS, ImageData, PixelArray
 from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT
 from napari_ds2net.core.stack_files import steps_of_tiff
@@ -18,22 +19,16 @@ from napari_ds2net.errors import ImageError
 
 MOST_PIXELS = 100_000_000_000
 """A file that claims more is taken for damaged."""
-_METADATA = ("zarr.json", ".zarray", ".zgroup")
 _TIFF_SUFFIXES = (".tif", ".tiff")
 _PLAIN = (1, 2)
 """Photometric interpretations of which a pixel's values are its grey or its colours."""
 _SHORT_UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm"}
 
 
-def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a zarr array or group."""
-    return any((path / name).is_file() for name in _METADATA)
-
-
 def count_pixels(path: Path) -> int:
-    """Return the pixels of an image that `open_big` may open; 0 for any other file.
+    """Return how many pixels an image has that `open_big` can open; 0 for any other file.
 
-    Only the description is read. What is damaged counts as 0: reading it says why.
+    Only the description is read.
     """
     if not (is_zarr(path) or path.suffix.lower() in _TIFF_SUFFIXES):
         return 0

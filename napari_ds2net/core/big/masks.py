@@ -51,7 +51,7 @@ def check_big_options(options: PostprocessOptions, classes: int) -> None:
 
 def big_mask_steps(
     result: BigResult, options: PostprocessOptions, classes: int = 1, block_px: int = BLOCK_PX
-) -> Generator[BlockDone]:
+) -> Generator[BlockDone, None, int | None]:
     """Make the mask anew, from the probabilities.
 
     Parameters
@@ -71,6 +71,10 @@ def big_mask_steps(
     BlockDone
         After every block, which is gone through several times.
 
+    Returns
+    -------
+    The number of objects where they are numbered, else None.
+
     Raises
     ------
     SettingsError
@@ -78,6 +82,7 @@ def big_mask_steps(
     """
     check_big_options(options, classes)
     blocks = Blocks(result.shape, block_px)
+    steps: Generator[None, None, int | None]
     if classes > 1:
         steps = _clean_classes(result, blocks, options, classes)
         rounds = 2 * classes
@@ -86,11 +91,20 @@ def big_mask_steps(
     else:
         steps = _make_plain(result, blocks, options)
         rounds = 1 + int(options.fill_holes) + int(options.smallest_object_px > 1)
-    for done, _ in enumerate(steps, start=1):
+    done = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            objects: int | None = end.value
+            return objects
+        done += 1
         yield BlockDone(done, rounds * len(blocks))
 
 
-def _make_plain(result: BigResult, blocks: Blocks, options: PostprocessOptions) -> Generator[None]:
+def _make_plain(
+    result: BigResult, blocks: Blocks, options: PostprocessOptions
+) -> Generator[None, None, None]:
     """Make a mask of 0 and 1."""
     probability = result.levels(PROBABILITY)[0]
     threshold = np.float32(options.threshold)
@@ -127,7 +141,7 @@ def _without_small(
 
 def _clean_classes(
     result: BigResult, blocks: Blocks, options: PostprocessOptions, classes: int
-) -> Generator[None]:
+) -> Generator[None, None, None]:
     """Remove the small regions of every class, in place."""
     mask = result.levels(MASK)[0]
     for number in range(1, classes + 1):

@@ -31,7 +31,9 @@ from napari_ds2net.core.splitting import (
 )
 
 
-def split_big(result: BigResult, blocks: Blocks, options: PostprocessOptions) -> Generator[None]:
+def split_big(
+    result: BigResult, blocks: Blocks, options: PostprocessOptions
+) -> Generator[None, None, int]:
     """Give every object of a result its number, in three rounds through the blocks.
 
     Parameters
@@ -42,6 +44,10 @@ def split_big(result: BigResult, blocks: Blocks, options: PostprocessOptions) ->
         The image's blocks.
     options
         Threshold and smallest object.
+
+    Returns
+    -------
+    The number of objects.
     """
     probability = result.levels(PROBABILITY)[0]
     threshold = np.float32(options.threshold)
@@ -73,6 +79,7 @@ def split_big(result: BigResult, blocks: Blocks, options: PostprocessOptions) ->
         write_samples(levels, block.y.start, block.x.start, labels)
         yield
     result.forget_work()
+    return int(numbers.max(initial=0))
 
 
 def _surrounded(height: NDArray[np.float32], block: Block, ring: Block) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from torch import nn
 from napari_ds2net.core.big.frames import whole_steps
 from napari_ds2net.core.big.masks import BLOCK_PX, big_mask_steps, check_big_options
 from napari_ds2net.core.big.rows import RowReader
-from napari_ds2net.core.big.store import BigResult, Layout
+from napari_ds2net.core.big.store import MASK, BigResult, Layout
 from napari_ds2net.core.big.writing import MapsWriter
 from napari_ds2net.core.device import ComputePlan
 from napari_ds2net.core.events import BigEvent, Event, RowsDone
@@ -45,7 +45,8 @@ def big_steps(
 ) -> Generator[BigEvent, None, BigResult]:
     """Segment an image into a zarr folder, part by part; to cancel, stop iterating.
 
-    What was begun at `path` in the same way, and not finished, is gone on with. Memory does not
+    What was begun at `path` in the same way, and not finished, is gone on with. Where only the
+    choices for the mask differ, the mask alone is made anew; one that was edited is kept. Memory does not
     grow with the image's height; of its width it takes a few hundred rows.
 
     Parameters
@@ -104,11 +105,15 @@ def big_steps(
             mask_type="uint32" if post.split_touching else "uint8",
         )
     try:
-        how = _how(image, card, options, model)
+        how, mask_how = _how(image, card, options, model), dataclasses.asdict(post)
         result = BigResult.open_to_continue(path, how) or BigResult.create(path, layout, how)
+        if result.is_complete and result.mask_settings == mask_how:
+            return result
+        if result.is_complete or result.levels(MASK)[0].dtype != layout.mask_type:
+            result.renew_mask(layout)
         yield from _maps_steps(image, network, card, plan, options, result)
-        yield from big_mask_steps(result, post, len(card.classes), block_px)
-        result.note(complete=True)
+        objects = yield from big_mask_steps(result, post, len(card.classes), block_px)
+        result.note(complete=True, mask=mask_how, objects=objects)
     except MemoryError as error:
         raise ImageError(
             "The computer's memory is not enough for the parts of the image; close other programs, "
@@ -120,6 +125,15 @@ def big_steps(
             f"({error.strerror or error}). What is done is kept; the same run goes on from there."
         ) from error
     return result
+
+
+def is_finished(
+    path: Path, image: ImageData, card: ModelCard, options: InferenceOptions, model: str
+) -> bool:
+    """Tell whether `big_steps` has nothing left to do for a result."""
+    result = BigResult.open_to_continue(path, _how(image, card, options, model))
+    wanted = dataclasses.asdict(options.postprocessing(card))
+    return result is not None and result.is_complete and result.mask_settings == wanted
 
 
 def _maps_steps(
@@ -165,11 +179,11 @@ def _computed(
 def _how(
     image: ImageData, card: ModelCard, options: InferenceOptions, model: str
 ) -> Mapping[str, Any]:
-    """Say, in JSON's types, what a result depends on."""
-    chosen = dataclasses.asdict(options.completed(card))
-    del chosen["batch_size"]  # it changes nothing
-    if chosen["tile_shape"] is not None:
-        chosen["tile_shape"] = list(chosen["tile_shape"])
+    """Say, in JSON's types, what the maps depend on."""
+    tile = options.tile_shape or card.input_size
+    chosen = {"flips": options.flips, "overlap": options.overlap, "tile_shape": list(tile)}
+    if len(card.classes) > 1:  # their mask is made with the maps
+        chosen["threshold"] = options.postprocessing(card).threshold
     return {
         "model": {"name": card.name, "id": model},
         "settings": chosen,

@@ -8,6 +8,7 @@ format shows it in its place, with the mask as its labels::
       detail/           uint8, 255 for 1
       semantic/         uint8, 255 for 1
       labels/mask/      uint8: 0 and 1, or the class; uint32 where objects are numbered
+      labels/mask-1/    an earlier mask that was edited
       work/             only while it grows
 
 The group's attribute ``ds2net`` says how it was made, and how many rows of the maps are done.
@@ -121,7 +122,7 @@ class BigResult:
                 "another folder."
             ) from error
         result = cls(path, group)
-        result.note(version=_VERSION, how=dict(how), rows_done=0, complete=False)
+        result.note(version=_VERSION, how=dict(how), rows_done=0, complete=False, edited=False)
         return result
 
     @classmethod
@@ -170,6 +171,33 @@ class BigResult:
     def is_complete(self) -> bool:
         """Whether the maps and the mask are finished."""
         return bool(self._about["complete"])
+
+    @property
+    def mask_settings(self) -> dict[str, Any]:
+        """How the finished mask was made; empty where it is not finished."""
+        return dict(self._about.get("mask") or {})
+
+    @property
+    def objects(self) -> int | None:
+        """How many objects the finished mask numbers; None where it numbers none."""
+        found = self._about.get("objects")
+        return None if found is None else int(found)
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether a person changed the mask."""
+        return bool(self._about.get("edited"))
+
+    def renew_mask(self, layout: Layout) -> None:
+        """Begin another mask; one that was edited is kept under another name."""
+        labels: Any = self._group["labels"]
+        names: list[str] = labels.attrs["ome"]["labels"]
+        if self.is_edited:
+            kept = f"{MASK}-{len(names)}"
+            (self.path / "labels" / MASK).rename(self.path / "labels" / kept)
+            labels.attrs["ome"] = {"version": "0.5", "labels": [*names, kept]}
+        _make_image(labels.create_group(MASK, overwrite=True), MASK, layout, layout.mask_type)
+        self.note(complete=False, mask=None, edited=False)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -174,18 +174,25 @@ def test_a_run_that_was_stopped_goes_on(
     assert not (tmp_path / "r" / "work").exists()
 
 
-def test_another_image_or_choice_begins_anew(
+def test_another_image_begins_anew_and_another_threshold_the_mask_alone(
     tmp_path: Path, make_network: Any, tiles: ModelCard, plan: Any
 ) -> None:
-    options = InferenceOptions()
-    next(begin(tmp_path / "r", make_network(), tiles, plan, options))
-    other = InferenceOptions(threshold=0.3)
-    _, events = finish(begin(tmp_path / "r", make_network(), tiles, plan, other))
-    assert events[0].done == 1
+    options, other = InferenceOptions(), CHOICES[4]
+    first, _ = finish(begin(tmp_path / "r", make_network(), tiles, plan, options))
+    assert finish(begin(tmp_path / "r", make_network(), tiles, plan, options))[1] == []
+    first.levels("mask")[0][:3, :3] = 1
+    first.note(edited=True)
+    network = make_network()
+    result, _ = finish(begin(tmp_path / "r", network, tiles, plan, other))
+    assert network.batches == []
+    expected = predict(IMAGE, make_network(), tiles, plan, other)
+    np.testing.assert_array_equal(full(result, "mask"), expected.mask)
+    kept: Any = zarr.open_group(tmp_path / "r" / "labels", mode="r")
+    assert kept.attrs["ome"]["labels"] == ["mask", "mask-1"]
+    assert (kept["mask-1/0"][:3, :3] == 1).all()
     image = ImageData.from_array(Stored(255 - IMAGE))
-    result, events = finish(begin(tmp_path / "r", make_network(), tiles, plan, other, image))
-    assert events[0].done == 1
-    assert result.how["settings"]["threshold"] == 0.3
+    finish(begin(tmp_path / "r", network, tiles, plan, other, image))
+    assert network.batches
 
 
 def test_other_programs_find_the_place_of_every_copy(

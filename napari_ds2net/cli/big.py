@@ -1,0 +1,185 @@
+"""Images that do not fit into memory: read and written part by part, one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.progress import Progress, TaskID
+
+from napari_ds2net.cli.console import complain, in_words, note, progress, say
+from napari_ds2net.cli.outputs import BIG_ENDING, plan_jobs
+from napari_ds2net.core.export.formats import ExportOptions, Format
+from napari_ds2net.core.file_kinds import is_zarr
+from napari_ds2net.errors import DS2NetError, SettingsError
+
+if TYPE_CHECKING:
+    from napari_ds2net.api import LoadedModel
+    from napari_ds2net.core.big.store import BigResult
+    from napari_ds2net.core.events import BigEvent
+    from napari_ds2net.core.options import InferenceOptions
+
+BIG_MEGAPIXELS = 50.0
+"""Above that an image takes some GiB with all that is computed of it."""
+_TIFF_SUFFIXES = (".tif", ".tiff")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BigRun:
+    """How big images are segmented.
+
+    Attributes
+    ----------
+    model, device, options
+        As for `napari_ds2net.segment`.
+    pixel_size_um
+        Edge of a pixel in micrometres where the files do not say it; None if unknown.
+    overwrite
+        Whether a finished result of another image or model may be replaced.
+    """
+
+    model: str
+    device: str
+    options: InferenceOptions
+    pixel_size_um: float | None = None
+    overwrite: bool = False
+
+
+def take_big(images: Sequence[Path], from_megapixels: float) -> tuple[list[Path], list[Path]]:
+    """Return the zarr folders and the TIFFs of more megapixels, and the other images."""
+    big: list[Path] = []
+    for path in images:
+        if is_zarr(path):
+            big.append(path)
+        elif path.suffix.lower() in _TIFF_SUFFIXES:
+            from napari_ds2net.core.big.files import count_pixels  # zarr takes its time to import
+
+            if count_pixels(path) > from_megapixels * 1e6:
+                big.append(path)
+    return big, [path for path in images if path not in big]
+
+
+def segment_big(images: Sequence[Path], output: Path, run: BigRun, *, labels: bool) -> int:
+    """Segment images into ``STEM_segmentation.zarr``; return how many failed.
+
+    While it grows, a result is called ``.STEM_segmentation.zarr.part``; what is left of a run that
+    was stopped is gone on with.
+
+    Parameters
+    ----------
+    images
+        Zarr folders and TIFFs.
+    output
+        Folder for the results; it exists.
+    run
+        How.
+    labels
+        Whether ``STEM_labels.tif`` is wanted too, in tiles and with smaller copies.
+    """
+    from napari_ds2net.api import load_model
+
+    loaded = load_model(run.model, run.device)
+    failed = 0
+    jobs = plan_jobs(images, output, ExportOptions(formats=(Format.LABELS,)))
+    with progress() as display:
+        task = display.add_task("Segmenting", total=None)
+        for job in jobs:
+            started = time.monotonic()
+            target = output / f"{job.stem}{BIG_ENDING}"
+            try:
+                result = _segment(job.image, target, loaded, run, (display, task))
+                if labels:
+                    _write_labels(result, job.files[Format.LABELS], run)
+            except (DS2NetError, OSError) as error:
+                failed += 1
+                complain(f"{job.image}: {in_words(error)}", above=display)
+            else:
+                seconds = time.monotonic() - started
+                say(f"{job.image}: {_summary(result)}, {seconds:.0f} s, {target}", above=display)
+    return failed
+
+
+def _segment(
+    image: Path, target: Path, loaded: LoadedModel, run: BigRun, shown: tuple[Progress, TaskID]
+) -> BigResult:
+    """Segment one image into a folder that gets its name when all is there."""
+    from napari_ds2net.cli.segmenting import with_pixel_size
+    from napari_ds2net.core.big.files import open_big
+    from napari_ds2net.core.big.segmenting import big_steps, is_finished
+    from napari_ds2net.core.big.store import BigResult
+    from napari_ds2net.core.export.record import installed_versions, now
+    from napari_ds2net.library.files import sha256_of
+
+    opened = with_pixel_size(open_big(image), run.pixel_size_um)
+    model = sha256_of(loaded.path)
+    if is_finished(target, opened, loaded.card, run.options, model):
+        return BigResult.open(target)
+    if target.exists() and not run.overwrite:
+        raise SettingsError(
+            f"{target} is there already, of another image or with other settings; choose another "
+            "--output, or add --update."
+        )
+    part = target.with_name(f".{target.name}.part")
+    steps = big_steps(
+        opened, loaded.network, loaded.card, loaded.plan, part, run.options, model=model
+    )
+    while True:
+        try:
+            _show(image, next(steps), *shown)
+        except StopIteration as end:
+            result: BigResult = end.value
+            break
+    result.note(versions=installed_versions(), created=now(), device=loaded.plan.device)
+    if target.exists():
+        shutil.rmtree(target)
+    os.replace(part, target)
+    return BigResult.open(target)
+
+
+def _show(image: Path, event: BigEvent, display: Progress, task: TaskID) -> None:
+    """Move the bar, and say what does not go as planned."""
+    from napari_ds2net.core.events import BlockDone, RowsDone, SteppedDown, TileDone
+
+    if isinstance(event, SteppedDown):
+        note(f"{image}: {event.reason}", above=display)
+    elif isinstance(event, TileDone):
+        display.update(
+            task, description=f"{image.name}, tiles", completed=event.done, total=event.total
+        )
+    elif isinstance(event, BlockDone):
+        display.update(
+            task, description=f"{image.name}, mask", completed=event.done, total=event.total
+        )
+    elif isinstance(event, RowsDone):
+        pass  # the tiles tell it
+
+
+def _write_labels(result: BigResult, path: Path, run: BigRun) -> None:
+    from napari_ds2net.core.big.label_tiff import save_big_labels
+    from napari_ds2net.core.export.atomic import FileSet
+
+    with FileSet(overwrite=run.overwrite) as files:
+        files.write(path, lambda file: save_big_labels(file, result))
+        files.commit()
+
+
+def _summary(result: BigResult) -> str:
+    """Say in one line what was found, as seen in the smallest copies."""
+    import numpy as np
+
+    from napari_ds2net.core.big.store import MASK
+
+    mask = np.asarray(result.levels(MASK)[-1][:])
+    uncertainty = np.asarray(result.levels("uncertainty")[-1][:]) / 255
+    objects = result.objects
+    counted = "" if objects is None else f"{objects} objects, "
+    height, width = result.shape
+    return (
+        f"{height} x {width} pixels, {counted}about {np.count_nonzero(mask) / mask.size:.1%} of "
+        f"the image, mean uncertainty {uncertainty.mean():.3f}"
+    )

@@ -1,0 +1,96 @@
+"""Big images from the command line: one zarr folder each, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+import zarr
+from typer.testing import Result
+
+from napari_ds2net import segment
+from napari_ds2net.core.big.store import BigResult
+from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.network import ModelCard, NetworkConfig, build_network, save_checkpoint
+from napari_ds2net.network.card import Framing
+
+Run = Callable[..., Result]
+PIXELS: Any = np.random.default_rng(0).integers(0, 255, (90, 130, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def tiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small untrained network for tiles, which tells objects apart."""
+    torch.manual_seed(0)
+    network = build_network(NetworkConfig(encoder="mobilenetv2_035", channels=16))
+    path = tmp_path_factory.mktemp("weights") / "tiled.safetensors"
+    card = ModelCard(
+        name="tiled", framing=Framing.TILES, input_size=(64, 64), split_touching=True, threshold=0.4
+    )
+    save_checkpoint(path, network, card)
+    return path
+
+
+def test_zarr_and_tiff_become_a_zarr_and_a_tiled_tiff(
+    run: Run, tiled: Path, tmp_path: Path
+) -> None:
+    images, out = tmp_path / "in", tmp_path / "out"
+    images.mkdir()
+    zarr.save_array(images / "a.zarr", PIXELS)
+    tifffile.imwrite(
+        images / "b.tif", PIXELS, tile=(32, 32), resolution=(20000, 20000), resolutionunit=3
+    )
+    arguments = ("segment", images, "-o", out, "-m", tiled, "--save", "labels", "--big-from", 0.01)
+    first = run(*arguments)
+    assert first.exit_code == 0, first.output
+    assert "a.zarr: 90 x 130 pixels, " in first.output
+    assert sorted(each.name for each in out.iterdir()) == [
+        "a_labels.tif", "a_segmentation.zarr", "b_labels.tif", "b_segmentation.zarr",
+    ]  # fmt: skip
+    expected = segment(PIXELS, tiled)
+    for name in "ab":
+        result = BigResult.open(out / f"{name}_segmentation.zarr")
+        np.testing.assert_array_equal(result.levels("mask")[0][:], expected.mask)
+        labels = tifffile.imread(out / f"{name}_labels.tif")
+        np.testing.assert_array_equal(labels, expected.mask)
+        assert result.objects == expected.mask.max()
+    assert result.scale() == ((0.5, 0.5), "micrometer")
+    with tifffile.TiffFile(out / "b_labels.tif") as file:
+        assert file.pages.first.is_tiled
+        assert 'PhysicalSizeX="0.5"' in str(file.ome_metadata)
+
+
+def test_what_is_finished_stays_and_what_was_begun_goes_on(
+    run: Run, tiled: Path, tmp_path: Path
+) -> None:
+    zarr.save_array(tmp_path / "a.zarr", PIXELS)
+    arguments = ("segment", tmp_path / "a.zarr", "-o", tmp_path / "out", "-m", tiled)
+    assert run(*arguments).exit_code == 0
+    target = tmp_path / "out" / "a_segmentation.zarr"
+    made = (target / "0" / "c" / "0" / "0").stat().st_mtime_ns
+    target.rename(target.with_name(".a_segmentation.zarr.part"))  # as a kill leaves it
+    assert run(*arguments).exit_code == 0
+    assert run(*arguments).exit_code == 0
+    assert (target / "0" / "c" / "0" / "0").stat().st_mtime_ns == made
+    other = run(*arguments, "--threshold", 0.6)
+    assert other.exit_code == 1
+    assert "is there already" in other.output
+    assert run(*arguments, "--threshold", 0.6, "--update").exit_code == 0
+    mask = BigResult.open(target).levels("mask")[0][:]
+    expected = segment(PIXELS, tiled, options=InferenceOptions(threshold=0.6))
+    np.testing.assert_array_equal(mask, expected.mask)
+
+
+def test_one_that_fails_does_not_stop_the_rest(run: Run, tiled: Path, tmp_path: Path) -> None:
+    zarr.create_group(tmp_path / "a.zarr")
+    zarr.save_array(tmp_path / "b.zarr", PIXELS)
+    result = run("segment", tmp_path, "-o", tmp_path / "out", "-m", tiled)
+    assert result.exit_code == 1
+    assert "a.zarr is a zarr group without an image" in result.output
+    assert "1 of 2 images could not be segmented" in result.output
+    assert [each.name for each in (tmp_path / "out").iterdir()] == ["b_segmentation.zarr"]
