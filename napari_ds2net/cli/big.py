@@ -143,7 +143,7 @@ def _segment(
 
 def _show(image: Path, event: BigEvent, display: Progress, task: TaskID) -> None:
     """Move the bar, and say what does not go as planned."""
-    from napari_ds2net.core.events import BlockDone, RowsDone, SteppedDown, TileDone
+    from napari_ds2net.core.events import BlockDone, SteppedDown, TileDone
 
     if isinstance(event, SteppedDown):
         note(f"{image}: {event.reason}", above=display)
@@ -155,8 +155,6 @@ def _show(image: Path, event: BigEvent, display: Progress, task: TaskID) -> None
         display.update(
             task, description=f"{image.name}, mask", completed=event.done, total=event.total
         )
-    elif isinstance(event, RowsDone):
-        pass  # the tiles tell it
 
 
 def _write_labels(result: BigResult, path: Path, run: BigRun) -> None:

@@ -132,8 +132,8 @@ def segment(
     segmented frame by frame. One line per image goes to standard output, and of several images into
     segment_summary.csv. Given again, the command leaves out what is finished.
 
-    A zarr image of any size, and a TIFF that does not fit into memory, becomes
-    STEM_segmentation.zarr, an OME-Zarr of probability, maps and mask, and with --save labels a tiled
+    A zarr image of any size, and a TIFF of more than --big-from megapixels, becomes
+    STEM_segmentation.zarr, an OME-Zarr of probability, maps and mask; with --save labels, a tiled
     TIFF too.
     """
     from napari_ds2net.core.options import InferenceOptions
@@ -164,7 +164,7 @@ def segment(
     failed = 0
     if big:
         run = BigRun(model, device, options, pixel_size_um, overwrite=overwrite or update)
-        failed = segment_big(big, output, run, labels=bool(wanted) and Format.LABELS in wanted)
+        failed = segment_big(big, output, run, labels=Format.LABELS in (wanted or ()))
     if not images:
         _exit(failed + len(absent), total)
         return

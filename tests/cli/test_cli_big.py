@@ -59,6 +59,7 @@ def test_zarr_and_tiff_become_a_zarr_and_a_tiled_tiff(
         labels = tifffile.imread(out / f"{name}_labels.tif")
         np.testing.assert_array_equal(labels, expected.mask)
         assert result.objects == expected.mask.max()
+    result = BigResult.open(out / "b_segmentation.zarr")
     assert result.scale() == ((0.5, 0.5), "micrometer")
     with tifffile.TiffFile(out / "b_labels.tif") as file:
         assert file.pages.first.is_tiled

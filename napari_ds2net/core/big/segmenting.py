@@ -46,8 +46,8 @@ def big_steps(
     """Segment an image into a zarr folder, part by part; to cancel, stop iterating.
 
     What was begun at `path` in the same way, and not finished, is gone on with. Where only the
-    choices for the mask differ, the mask alone is made anew; one that was edited is kept. Memory does not
-    grow with the image's height; of its width it takes a few hundred rows.
+    choices for the mask differ, the mask alone is made anew; one that was edited is kept. Memory
+    does not grow with the image's height; of its width it takes a few hundred rows.
 
     Parameters
     ----------
