@@ -235,26 +235,27 @@ class ResultLayers:
     def write(
         self, frame: Frame, prediction: Prediction, mask: NDArray[Any], region: Region | None
     ) -> None:
-        """Show a frame's prediction and mask."""
+        """Show a frame's prediction and mask; a frame's first can only be deleted, not undone."""
         place, inside = (None, None) if region is None else (region.place, region.inside)
         self.results.put(frame, prediction, place, inside)
         whole = np.array(self.mask(frame))
         if mask.dtype.itemsize > whole.dtype.itemsize:
             whole = whole.astype(mask.dtype)
+        is_first = frame not in self._written and not whole.any()
         paste(whole, mask, place, inside)
-        self.write_mask(frame, whole)
+        self.write_mask(frame, whole, undoable=not is_first)
         for layer in self.map_layers.values():
             if self._is_shown(layer):
                 layer.refresh(extent=False)
 
-    def write_mask(self, frame: Frame, mask: NDArray[Any]) -> None:
-        """Replace the mask (Y, X) of a frame, so that it can be undone where it is not huge."""
+    def write_mask(self, frame: Frame, mask: NDArray[Any], *, undoable: bool = True) -> None:
+        """Replace the mask (Y, X) of a frame; a huge change cannot be undone."""
         self._follow_mask_layer()
         self.writing = True
         try:
             if mask.dtype.itemsize > self.mask_array.dtype.itemsize:
                 self._widen(mask.dtype)
-            self._set(frame, mask)
+            self._set(frame, mask, undoable)
         finally:
             self.writing = False
         self._written[frame] = fingerprint(mask)
@@ -268,7 +269,7 @@ class ResultLayers:
         if written is not None:
             self._written[frame] = written
 
-    def _set(self, frame: Frame, mask: NDArray[Any]) -> None:
+    def _set(self, frame: Frame, mask: NDArray[Any], undoable: bool) -> None:
         layer = self.mask_layer
         if layer is not None and mask.max(initial=0) > 1:
             self._colour_objects(layer)
@@ -277,7 +278,8 @@ class ResultLayers:
         count = int(np.count_nonzero(changed))
         if not count:
             return
-        if layer is None or not self._is_shown(layer) or count > _MOST_UNDOABLE_PIXELS:
+        undoable = undoable and count <= _MOST_UNDOABLE_PIXELS
+        if layer is None or not self._is_shown(layer) or not undoable:
             current[...] = mask
             if layer is not None and self._is_shown(layer):
                 layer.refresh(extent=False)
