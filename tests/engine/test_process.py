@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 from napari_ds2net.engine import process, worker
-from napari_ds2net.engine.greeting import MEMORY_EXIT_CODE, Greeting
-from napari_ds2net.engine.settings import log_folder
+from napari_ds2net.engine.greeting import MEMORY_EXIT_CODE, PRELOAD, Greeting
+from napari_ds2net.engine.settings import EngineSettings, log_folder
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,20 @@ def test_a_greeting_survives_the_journey() -> None:
     line = greeting.to_json()
     assert "\n" not in line
     assert Greeting(**json.loads(line)) == greeting
+
+
+@pytest.mark.parametrize("preload", [False, True])
+def test_the_networks_are_imported_before_the_greeting_if_that_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, preload: bool
+) -> None:
+    popen = MagicMock(return_value=MagicMock(**{"wait.return_value": 0}))
+    monkeypatch.setattr(subprocess, "Popen", popen)
+
+    async def start() -> None:
+        assert await process.WorkerProcess(EngineSettings(preload=preload)).ended == 0
+
+    asyncio.run(start())
+    assert (PRELOAD in popen.call_args.args[0]) is preload
 
 
 def test_the_memory_of_a_container_counts() -> None:
