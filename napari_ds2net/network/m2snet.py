@@ -53,10 +53,10 @@ class M2SNet(SegmentationNetwork):
         logit = Conv3x3(up(o2) + m1), at a stride of 4, enlarged to the image
 
     The review maps are differences of neighbouring levels, see `level_difference`. The detail map
-    is that of the two finest levels: what the finest one sees and the next does not, which are
-    outlines and texture. The semantic map is the mean over the other pairs: where coarser levels,
-    which tell objects from background, do not agree on what they see. Neither is a gate that the
-    network multiplies by, and no loss teaches them.
+    is that of the two finest levels: what the finest one sees and the next does not. The semantic
+    map is the mean over the other pairs: where coarser levels do not agree on what they see. They
+    show what the units are given. Neither is a gate that the network multiplies by, no loss
+    teaches them, and in a short training they told outlines and objects hardly better than chance.
     """
 
     stage_strides = (4,)
