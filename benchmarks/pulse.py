@@ -1,8 +1,9 @@
 """A pulse in the event loop of a window, and what the window was at while it stopped.
 
 A block is the time between two ticks of a timer in the main thread. What belongs to others is timed
-apart: napari's insertion of a layer, which cannot be cut in two; painting, which a processor does
-where there is no graphics card; Python's collection of garbage. The rest is this package's own.
+apart: napari's insertion of a layer, and its putting the scene together; painting, which a
+processor does where there is no graphics card; Python's collection of garbage. The rest is this
+package's own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QTimer
 
-INSERTING, REMOVING, PAINTING, COLLECTING = "insertion", "removal", "painting", "garbage"
+INSERTING, REMOVING, ASSEMBLING = "insertion", "removal", "scene"
+PAINTING, COLLECTING = "painting", "garbage"
 """What can fill a block."""
 
 
@@ -73,6 +75,8 @@ class Pulse(QObject):
         events.inserted.connect(lambda: self._end(INSERTING), position="last")
         events.removing.connect(lambda: self._begin(REMOVING))
         events.removed.connect(lambda: self._end(REMOVING), position="last")
+        events.end_batch.connect(lambda: self._begin(ASSEMBLING), position="first")
+        events.end_batch.connect(lambda: self._end(ASSEMBLING), position="last")
         gc.callbacks.append(self._on_collection)
         window.installEventFilter(self)
         self._timer = QTimer()
