@@ -15,7 +15,7 @@ MASKS = 2
 _LARGEST_LOGIT = 30.0
 
 
-def compute_maps(network: nn.Module, pieces: torch.Tensor) -> torch.Tensor:
+def compute_maps(network: nn.Module, pieces: torch.Tensor, scale: int = 1) -> torch.Tensor:
     """Run a network once.
 
     Stage logits of one stride are added first, so that of DS2Net's six maps three are enlarged,
@@ -27,32 +27,37 @@ def compute_maps(network: nn.Module, pieces: torch.Tensor) -> torch.Tensor:
         A `SegmentationNetwork`, or any module whose output is a `NetworkOutput`.
     pieces
         float32, shape (N, 3, H, W), normalised, any H and W.
+    scale
+        s, how many times as large as the pieces the maps are.
 
     Returns
     -------
-    float32, shape (N, K + 2, H, W): the fused logit of every class, then the detail mask and the
-    semantic mask at their finest scale, both in [0, 1].
+    float32, shape (N, K + 2, s H, s W): the fused logit of every class, then the detail mask and
+    the semantic mask at their finest scale, both in [0, 1].
     """
     height, width = pieces.shape[-2:]
     padded = pad(pieces, network.pad_to if isinstance(network, SegmentationNetwork) else PAD_TO)
+    size = [scale * length for length in padded.shape[-2:]]
     if isinstance(network, SegmentationNetwork):
-        logit, detail, semantic = _staged(network, padded)
+        logit, detail, semantic = _staged(network, padded, size)
     else:
         output: NetworkOutput = network(padded)
         logit, detail, semantic = output.logit, output.detail_masks[-1], output.semantic_masks[-1]
-    size = padded.shape[-2:]
-    maps = [logit.float(), resize(detail.float(), size), resize(semantic.float(), size)]
-    return torch.cat(maps, dim=1)[..., :height, :width]
+    maps = [resize(each.float(), size) for each in (logit, detail, semantic)]
+    return torch.cat(maps, dim=1)[..., : scale * height, : scale * width]
 
 
 def compute_flipped(
-    network: nn.Module, pieces: torch.Tensor, flips: Sequence[tuple[int, ...]]
+    network: nn.Module,
+    pieces: torch.Tensor,
+    flips: Sequence[tuple[int, ...]],
+    scale: int = 1,
 ) -> torch.Tensor:
     """Run a network on mirrored views and average the probabilities and masks.
 
     Parameters
     ----------
-    network, pieces
+    network, pieces, scale
         As for `compute_maps`.
     flips
         For every view the axes that are mirrored: ``()``, ``(-1,)`` left-right, ``(-2,)`` up-down.
@@ -62,10 +67,10 @@ def compute_flipped(
     As `compute_maps` gives, where the logit is that of the averaged probability.
     """
     if list(flips) == [()]:
-        return compute_maps(network, pieces)
+        return compute_maps(network, pieces, scale)
     total = torch.zeros(())
     for axes in flips:
-        maps = torch.flip(compute_maps(network, torch.flip(pieces, axes)), axes)
+        maps = torch.flip(compute_maps(network, torch.flip(pieces, axes), scale), axes)
         maps[:, :-MASKS] = maps[:, :-MASKS].sigmoid()
         total = maps + total.to(maps.device)
     mean = total / len(flips)
@@ -83,13 +88,12 @@ def resize(maps: torch.Tensor, size: Sequence[int], *, antialias: bool = False) 
 
 
 def _staged(
-    network: SegmentationNetwork, padded: torch.Tensor
+    network: SegmentationNetwork, padded: torch.Tensor, size: Sequence[int]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the fused logit at full size and the finest masks; the decoder works in float32."""
+    """Return the fused logit at `size` and the finest masks; the decoder works in float32."""
     precision = next(network.encoder.parameters()).dtype
     features = network.features(padded.to(precision))
     maps = network.decode([level.float() for level in features])
-    size = padded.shape[-2:]
     sums: dict[int, torch.Tensor] = {}
     for stride, logit in zip(network.stage_strides, maps.logits, strict=True):
         sums[stride] = sums[stride] + logit if stride in sums else logit

@@ -148,6 +148,7 @@ def make_runner(
         flips=flips,
         batch_size=options.batch_size or plan.batch_size,
         magnification=card.magnification,
+        scale=card.super_resolution,
     )
 
 

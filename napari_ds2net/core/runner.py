@@ -50,6 +50,8 @@ class Runner:
     magnification
         How much the pieces are enlarged before the network sees them; its answer comes back at the
         pieces' own size.
+    scale
+        How many times as large as the pieces the answer is.
 
     Attributes
     ----------
@@ -65,12 +67,14 @@ class Runner:
         flips: Sequence[tuple[int, ...]] = ((),),
         batch_size: int = 1,
         magnification: float = 1.0,
+        scale: int = 1,
     ) -> None:
         self.plan = plan
         self.batch_size = batch_size
         self._network = network
         self._flips = tuple(flips)
         self._magnification = magnification
+        self._scale = scale
 
     def run(
         self, pieces: NDArray[np.float32], *, may_shrink: bool
@@ -89,7 +93,7 @@ class Runner:
         SteppedDown
             Whenever it goes on in a smaller or slower way.
         NDArray
-            float32, shape (n, K + 2, h, w), for the next n pieces; see `compute_maps`.
+            float32, shape (n, K + 2, s h, s w), for the next n pieces; see `compute_maps`.
 
         Raises
         ------
@@ -126,8 +130,9 @@ class Runner:
             size = pieces.shape[-2:]
             enlarged = [max(1, round(length * self._magnification)) for length in size]
             batch = resize(torch.from_numpy(pieces).to(self.plan.device), enlarged)
-            maps = compute_flipped(self._network, batch.to(memory_format=layout), self._flips)
-            maps = resize(maps, size)
+            batch = batch.to(memory_format=layout)
+            maps = compute_flipped(self._network, batch, self._flips, self._scale)
+            maps = resize(maps, [self._scale * length for length in size])
             values: NDArray[np.float32] = maps.cpu().numpy()
         return values
 

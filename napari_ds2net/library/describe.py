@@ -11,6 +11,7 @@ def describe(entry: ModelEntry) -> list[tuple[str, str]]:
     """Return what a model's card says: a heading and a text for each fact, the text maybe empty."""
     card = entry.card
     height, width = card.input_size
+    scale = card.super_resolution
     return [
         ("name", f"{entry.name} ({_origin(entry)})"),
         ("file", f"{entry.path} ({entry.path.stat().st_size / 1e6:.1f} MB)"),
@@ -18,6 +19,7 @@ def describe(entry: ModelEntry) -> list[tuple[str, str]]:
         ("network", f"{entry.config.title}, {entry.config.channels} channels"),
         ("classes", ", ".join(card.classes)),
         ("framing", f"{card.framing.value}, {width}x{height} pixels"),
+        ("mask", f"made at {width * scale}x{height * scale} pixels" if scale > 1 else ""),
         ("intensity", card.intensity.value),
         ("threshold", f"{card.threshold:g}"),
         ("touching objects", "separated" if card.split_touching else "kept together"),

@@ -12,6 +12,7 @@ from napari_ds2net.errors import CheckpointError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+LARGEST_SUPER_RESOLUTION = 4
 
 
 class Framing(StrEnum):
@@ -58,6 +59,9 @@ class ModelCard:
         One name per output channel.
     framing, input_size
         How an image is framed; ``(height, width)`` in pixels of the resized frame or of a tile.
+    super_resolution
+        How many times as large as its input a network's mask of a whole frame is; 1 but for
+        networks that learned from larger masks than images.
     magnification
         How much a tile is enlarged before the network sees it, so that small objects span enough
         of the network's stride of 4 pixels; 1 for whole frames.
@@ -80,6 +84,7 @@ class ModelCard:
     classes: tuple[str, ...] = ("object",)
     framing: Framing = Framing.WHOLE
     input_size: tuple[int, int] = (352, 352)
+    super_resolution: int = 1
     magnification: float = 1.0
     intensity: Intensity = Intensity.TYPE_RANGE
     mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -111,6 +116,11 @@ class ModelCard:
             raise CheckpointError(
                 f"The model card's magnification is {self.magnification}; expected 0.25 to 8 for "
                 "tiles, and 1 for whole frames."
+            )
+        if not 1 <= self.super_resolution <= (LARGEST_SUPER_RESOLUTION if whole else 1):
+            raise CheckpointError(
+                f"The model card's super-resolution is {self.super_resolution}; expected 1 to "
+                f"{LARGEST_SUPER_RESOLUTION} for whole frames, and 1 for tiles."
             )
         if not 0.0 < self.threshold < 1.0:
             raise CheckpointError(

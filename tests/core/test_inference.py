@@ -341,3 +341,28 @@ def test_an_answer_that_is_no_number_is_refused(
 ) -> None:
     with pytest.raises(DS2NetError, match="not numbers"):
         predict(np.zeros((80, 80), np.uint8), make_network(float("nan")), tiles, plan)
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_a_network_of_small_frames_makes_masks_of_large_ones(
+    network: LocalNetwork, plan: ComputePlan, *, flips: bool
+) -> None:
+    y, x = np.mgrid[:128, :128]
+    image = np.zeros((128, 128, 3), np.uint8)
+    image[..., 0] = 255 * (x + 0.37 * y > 80)
+    size = (32, 32)
+    plain = ModelCard(name="small", input_size=size, mean=(0, 0, 0), std=(1, 1, 1))
+    options = InferenceOptions(flips=flips)
+    small = predict(image, network, plain, plan, options)
+    enlarging = dataclasses.replace(plain, super_resolution=4)
+    large = predict(image, network, enlarging, plan, options)
+    assert set(network.batches) == {(1, 3, 32, 32)}  # it computes as little as without
+    assert large.mask.shape == small.mask.shape == (128, 128)
+    truth = image[..., 0] > 0
+
+    def wrong(prediction: Prediction) -> int:
+        return int(((prediction.mask > 0) != truth).sum())
+
+    # the logit is enlarged, not the probability, whose slope is cut at 0 and 1
+    assert wrong(large) <= wrong(small)
+    assert not np.array_equal(large.probability, small.probability)
