@@ -46,6 +46,13 @@ def train(
             help="Name or file of a network to start from; it must be of the recipe's shape.",
         ),
     ] = None,
+    lossnet_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="VGG16's ImageNet weights, where the recipe has LossNet; else they are fetched.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training of this output.")
     ] = False,
@@ -78,6 +85,7 @@ def train(
         output=output,
         encoder_weights=encoder_weights,
         start=None if start is None else ModelLibrary().find(start),
+        lossnet_weights=lossnet_weights,
         device=device,
         precision=precision,
         resume=resume,
@@ -158,6 +166,8 @@ def _say_how_to_go_on(options: RunOptions, recipe: str, folders: list[Path]) -> 
         command += ["--encoder-weights", str(options.encoder_weights)]
     if options.start is not None:
         command += ["--start", str(options.start)]
+    if options.lossnet_weights is not None:
+        command += ["--lossnet-weights", str(options.lossnet_weights)]
     best = f"the best network so far is in {options.output}; " if options.output.exists() else ""
     complain(f"{best}go on with\n{shlex.join([*command, '--resume'])}", kind="Stopped")
 

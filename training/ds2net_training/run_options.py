@@ -25,6 +25,8 @@ class RunOptions:
         File the encoder starts from, where the recipe wants one.
     start
         File of a network to start from, instead of an encoder; see `started_network`.
+    lossnet_weights
+        VGG16's ImageNet weights where the recipe has LossNet; None takes torch.hub's.
     device, precision
         For Lightning Fabric: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``; ``"32-true"``,
         ``"bf16-mixed"``, ...
@@ -39,6 +41,7 @@ class RunOptions:
     output: Path
     encoder_weights: Path | None = None
     start: Path | None = None
+    lossnet_weights: Path | None = None
     device: str = "auto"
     precision: Any = "32-true"
     resume: bool = True

@@ -9,13 +9,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ds2net_training.loss_settings import LossForm, LossSettings
 from ds2net_training.tables import build, require
 from napari_ds2net.errors import SettingsError
-from napari_ds2net.network.card import IMAGENET_MEAN, IMAGENET_STD, Framing, Intensity
+from napari_ds2net.network.card import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    LARGEST_SUPER_RESOLUTION,
+    Framing,
+    Intensity,
+)
 from napari_ds2net.network.config import ARCHITECTURES
 
+__all__ = [
+    "AugmentSettings",
+    "DataSettings",
+    "DataTerms",
+    "EncoderWeights",
+    "LossForm",
+    "LossSettings",
+    "ModelSettings",
+    "ScheduleSettings",
+    "Settings",
+    "read_recipe",
+    "settings_from_dict",
+]
+
 EncoderWeights = Literal["timm", "file", "none"]
-LossForm = Literal["as_written", "as_released"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +46,9 @@ class ModelSettings:
     `encoder_weights` is where the encoder starts: ``"timm"`` fetches ImageNet weights, ``"file"``
     takes the file given to the trainer, ``"none"`` starts at random; a training that starts from a
     whole network ignores it. `magnification` holds when the network is used and validated; in
-    training, ``augment.zoom`` fixes what it sees.
+    training, ``augment.zoom`` fixes what it sees. Above 1, `super_resolution` trains as DS2F does:
+    the network sees frames of `input_size` and learns masks so many times as large; see
+    `ds2net_training.superres`.
     """
 
     name: str
@@ -42,6 +64,7 @@ class ModelSettings:
     framing: Framing = Framing.WHOLE
     intensity: Intensity = Intensity.TYPE_RANGE
     input_size: int = 352
+    super_resolution: int = 1
     magnification: float = 1.0
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
@@ -61,9 +84,24 @@ class ModelSettings:
             self.input_size >= 32 and self.input_size % 32 == 0,
             f"model.input_size is {self.input_size}; expected a multiple of 32.",
         )
+        require(
+            1 <= self.super_resolution <= LARGEST_SUPER_RESOLUTION,
+            f"model.super_resolution is {self.super_resolution}; expected 1 to "
+            f"{LARGEST_SUPER_RESOLUTION}.",
+        )
+        require(
+            self.super_resolution == 1 or self.framing is Framing.WHOLE,
+            "model.super_resolution is for whole frames; with tiles, set model.magnification "
+            "below 1 to compute on a smaller image.",
+        )
         for name in ("drop_path", "attention_dropout"):
             value = getattr(self, name)
             require(0 <= value < 1, f"model.{name} is {value}; expected a rate in [0, 1).")
+
+    @property
+    def output_size(self) -> int:
+        """Edge in pixels of the mask that the network learns to make of a whole frame."""
+        return self.input_size * self.super_resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +125,7 @@ class DataSettings:
     sequence_starts
         Per data set the first frame number of each sequence; a sequence is one group.
     cache_size
-        Edge in pixels at which whole frames are cached; 0 means ``model.input_size``.
+        Edge in pixels at which whole frames are cached; 0 means that of the masks.
     repeats
         Per data set, how often an image comes in one epoch; 1 if not named.
     cut_seams
@@ -189,58 +227,6 @@ class AugmentSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LossSettings:
-    """Structure loss under uncertainty-weighted deep supervision (DS2Net).
-
-    Attributes
-    ----------
-    form
-        ``"as_written"`` weights the cross-entropy along boundaries; ``"as_released"`` repeats
-        what the released code computes (unweighted, averaged over the batch).
-    weights
-        Of the stages: ``"adaptive"`` is the paper's, by their uncertainty; ``"uniform"`` gives
-        every stage 1; ``"fixed"`` grows linearly with their fineness, see `fixed_weights`.
-    temperature
-        T of the softmax over the stages' uncertainties, where the weights are adaptive.
-    boundary_gain, boundary_window_px
-        Boundary weights 1 + gain * |mean over the window - mask|.
-    stride
-        The loss is taken on every `stride`-th pixel; 1 in the paper, 2 costs a quarter.
-    fused
-        Weight of the same loss on the sum of the stages' logits; 0 in the paper.
-    masks
-        Weight of `mask_loss`, which teaches the detail masks outlines and the semantic masks
-        regions; 0 in the paper, whose masks end up nearly constant. Above 0 it alone teaches what
-        makes the masks, and the rest of the network learns from both.
-    fresh_masks
-        Whether what makes the masks begins anew, for a start from a network that was trained
-        without that term; see `renew_gates`.
-    """
-
-    form: LossForm = "as_written"
-    weights: Literal["adaptive", "fixed", "uniform"] = "adaptive"
-    temperature: float = 1.0
-    boundary_gain: float = 5.0
-    boundary_window_px: int = 31
-    stride: int = 1
-    fused: float = 0.0
-    masks: float = 0.0
-    fresh_masks: bool = False
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        require(self.stride in (1, 2, 4), f"loss.stride is {self.stride}; expected 1, 2 or 4.")
-        require(
-            self.temperature > 0,
-            f"loss.temperature is {self.temperature}; expected a number above 0.",
-        )
-        require(
-            self.boundary_window_px % 2 == 1,
-            f"loss.boundary_window_px is {self.boundary_window_px}; expected an odd number.",
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleSettings:
     """Optimiser and length of the training.
 
@@ -331,7 +317,7 @@ class Settings:
     model: ModelSettings
     data: DataSettings = DataSettings()
     augment: AugmentSettings = AugmentSettings()
-    loss: LossSettings = LossSettings()
+    loss: LossSettings = field(default_factory=LossSettings)
     schedule: ScheduleSettings = ScheduleSettings()
     seed: int = 0
 
