@@ -49,7 +49,7 @@ class _EpochImages(Dataset[Batch]):
         image, mask = augment(
             torch.from_numpy(sample.image.copy()).permute(2, 0, 1),
             torch.from_numpy(sample.mask.copy())[None],
-            settings.model.input_size,
+            settings.model.output_size,
             settings.augment,
             image_generator(settings.seed, self._epoch, position),
             crop=settings.model.framing is Framing.TILES,

@@ -33,7 +33,7 @@ def read_and_split(
         A folder is not usable, or the images cannot be split.
     """
     pairs = [pair for folder in folders for pair in find_pairs(folder)]
-    size = settings.data.cache_size or settings.model.input_size
+    size = settings.data.cache_size or settings.model.output_size
     samples = yield from read_samples(
         pairs, settings.model, size, cut_seams=settings.data.cut_seams
     )

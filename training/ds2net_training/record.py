@@ -43,6 +43,7 @@ def make_card(
         framing=model.framing,
         intensity=model.intensity,
         input_size=(model.input_size, model.input_size),
+        super_resolution=model.super_resolution,
         magnification=model.magnification,
         mean=model.mean,
         std=model.std,

@@ -25,17 +25,19 @@ from ds2net_training.events import (
 )
 from ds2net_training.feed import Batch, Shard, batches, epoch_length
 from ds2net_training.freezing import freeze, frozen_modules, keep_statistics
-from ds2net_training.gates import is_gate, renew_gates, set_apart
-from ds2net_training.losses import deep_supervision_loss, make_target
-from ds2net_training.mask_loss import mask_loss
+from ds2net_training.gates import renew_gates, set_apart
+from ds2net_training.lossnet import load_lossnet
+from ds2net_training.optimiser import make_optimizer
 from ds2net_training.reading import SplitSamples, read_and_split
 from ds2net_training.record import fingerprint, make_card
 from ds2net_training.resume import Progress, load_resume_point, resume_path, save_resume_point
 from ds2net_training.run_options import RunOptions, start_fabric
 from ds2net_training.schedule import rate_factor, step_sizes, steps_per_epoch
 from ds2net_training.scorecard import score_network
-from ds2net_training.settings import ScheduleSettings, Settings
+from ds2net_training.settings import Settings
 from ds2net_training.stage_logits import StageLogits, scaled
+from ds2net_training.superres import SuperResolutionBranch, reduced
+from ds2net_training.training_loss import training_loss
 from ds2net_training.validation import normalised, validate
 from napari_ds2net.network.checkpoint import save_checkpoint
 from napari_ds2net.network.interface import SegmentationNetwork
@@ -104,6 +106,13 @@ class Trainer:
         self.average = AveragedNetwork(raw, settings.schedule.average_decay)
         self.average.network.to(self.fabric.device)
         self.module, self.optimizer = self._set_up(raw)
+        self.lossnet = (
+            load_lossnet(options.lossnet_weights, settings.loss.lossnet_sha256).to(
+                self.fabric.device
+            )
+            if settings.loss.lossnet > 0
+            else None
+        )
         self.progress = Progress(weight_sum=[0.0] * len(raw.stage_strides))
         self.best: dict[str, torch.Tensor] = {}
         self._images = fingerprint(self._pairs(split.training), self._pairs(split.validation))
@@ -139,33 +148,26 @@ class Trainer:
         network: SegmentationNetwork = self.module.module.network
         return network
 
+    @property
+    def branch(self) -> SuperResolutionBranch | None:
+        """What is trained beside the network and left behind."""
+        branch: SuperResolutionBranch | None = self.module.module.branch
+        return branch
+
     def _set_up(self, raw: SegmentationNetwork) -> tuple[Any, Any]:
         """Hand network and optimiser to Fabric."""
         schedule = self.settings.schedule
         raw = raw.to(memory_format=torch.channels_last)
+        branch = _branch(raw, self.settings)
         if world_size() > 1:
             share_batch_norm(raw)
-        encoder = list(raw.encoder.parameters())
-        gates = [p for name, p in raw.named_parameters() if is_gate(name)]
-        decoder = [
-            p
-            for name, p in raw.named_parameters()
-            if not name.startswith("encoder.") and not is_gate(name)
-        ]
-        rate = schedule.learning_rate
-        groups = [
-            {"params": encoder, "lr": rate * schedule.encoder_rate_factor},
-            {"params": gates, "lr": rate * schedule.gate_rate_factor},
-            {"params": decoder, "lr": rate},
-        ]
-        for group in groups:
-            group["initial_lr"] = group["lr"]
+            share_batch_norm(branch or nn.Module())
         self._frozen = frozen_modules(raw.encoder, schedule.frozen_levels)
+        optimizer = make_optimizer(raw, branch, schedule)
         freeze(self._frozen)
         if schedule.frozen_batch_norm:
             self._frozen += [m for m in raw.encoder.modules() if isinstance(m, nn.BatchNorm2d)]
-        optimizer = _optimizer(groups, schedule)
-        module, optimizer = self.fabric.setup(StageLogits(raw), optimizer)
+        module, optimizer = self.fabric.setup(StageLogits(raw, branch), optimizer)
         return module, optimizer
 
     def _start(self) -> Progress:
@@ -177,6 +179,8 @@ class Trainer:
             self.average.restore(tensors["average"], int(tensors["average_steps"]))
             self.optimizer.load_state_dict(tensors["optimizer"])
             self.best = tensors["best"]
+            if self.branch is not None:
+                self.branch.load_state_dict(tensors["branch"])
         return self.progress
 
     def _epoch(self) -> Generator[Event, None, None]:
@@ -218,11 +222,12 @@ class Trainer:
             settings.seed, progress.epoch, step, settings.model.input_size, settings.schedule
         )
         self._set_rate((progress.epoch - 1) * self.steps + step)
-        image = normalised(batch.image.to(self.fabric.device), settings)
+        image = batch.image.to(self.fabric.device)
         mask = batch.mask.to(self.fabric.device)
         losses, weights = [], []
         for turn, size in enumerate(sizes):
             _seed_step(settings.seed, progress.epoch, step, turn, self.fabric.global_rank)
+            size *= settings.model.super_resolution
             loss, weight = self._optimise(scaled(image, size), scaled(mask, size))
             losses.append(loss)
             weights.append(weight)
@@ -233,21 +238,18 @@ class Trainer:
         self, image: torch.Tensor, mask: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Take one optimiser step."""
-        schedule, loss_settings = self.settings.schedule, self.settings.loss
+        schedule, settings = self.settings.schedule, self.settings
         self.optimizer.zero_grad(set_to_none=True)
-        output = self.module(image.contiguous(memory_format=torch.channels_last))
-        logits = output.logits
-        mask = mask.to(logits[0].dtype).expand(-1, logits[0].shape[1], -1, -1)
-        target = make_target(mask, loss_settings)
-        loss, weights = deep_supervision_loss(logits, target, loss_settings, mean_over_processes)
-        if loss_settings.masks > 0:
-            gates = mask_loss(output.detail_masks, output.semantic_masks, mask)
-            loss = loss + loss_settings.masks * gates
+        seen = normalised(reduced(image, settings.model.super_resolution), settings)
+        output = self.module(seen.contiguous(memory_format=torch.channels_last))
+        loss, weights = training_loss(
+            output, image, mask, settings.loss, self.lossnet, mean_over_processes
+        )
         self.fabric.backward(loss)
         if schedule.clip_value > 0:
-            nn.utils.clip_grad_value_(self.raw.parameters(), schedule.clip_value)
+            nn.utils.clip_grad_value_(self.module.parameters(), schedule.clip_value)
         if schedule.clip_norm > 0:
-            nn.utils.clip_grad_norm_(self.raw.parameters(), schedule.clip_norm)
+            nn.utils.clip_grad_norm_(self.module.parameters(), schedule.clip_norm)
         self.optimizer.step()
         self.average.update(self.raw)
         return loss.detach(), weights
@@ -324,6 +326,8 @@ class Trainer:
                 "optimizer": self.optimizer.state_dict(),
                 "best": self.best,
             }
+            if self.branch is not None:
+                tensors["branch"] = self.branch.state_dict()
             save_resume_point(path, self.settings, self._images, self.progress, tensors)
         self._saved_at = time.monotonic()
         return ResumePointSaved(epoch=self.progress.epoch, step=self.progress.step, path=str(path))
@@ -348,17 +352,13 @@ class Trainer:
         return [sample.pair for sample in samples]
 
 
-def _optimizer(groups: list[dict[str, Any]], schedule: ScheduleSettings) -> torch.optim.Optimizer:
-    """Return the optimiser of a recipe for groups of parameters with their rates."""
-    if schedule.optimizer == "adamw":
-        return torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
-    return torch.optim.SGD(
-        groups,
-        lr=schedule.learning_rate,
-        momentum=schedule.momentum,
-        nesterov=schedule.momentum > 0,
-        weight_decay=schedule.weight_decay,
-    )
+def _branch(network: SegmentationNetwork, settings: Settings) -> SuperResolutionBranch | None:
+    """Return what DS2F trains beside the network, where the recipe asks for it."""
+    if settings.model.super_resolution == 1:
+        return None
+    torch.manual_seed(settings.seed)
+    branch = SuperResolutionBranch(network, settings.model.super_resolution)
+    return branch.to(memory_format=torch.channels_last)
 
 
 def _prepare_masks(network: SegmentationNetwork, settings: Settings) -> None:

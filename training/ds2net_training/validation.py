@@ -24,8 +24,8 @@ def validate(
 ) -> tuple[float, float]:
     """Return mean Dice at threshold 0.5 and mean structure loss of the fused logit.
 
-    Whole frames are scored at the network's input size, tiled images at their own. An empty
-    prediction of an empty mask scores 1.
+    Whole frames are scored at the size of the masks that are learned, tiled images at their own.
+    An empty prediction of an empty mask scores 1.
 
     Parameters
     ----------
@@ -46,35 +46,55 @@ def validate(
     for start in range(0, len(samples), step):
         chunk = samples[start : start + step]
         image, mask = to_tensors(chunk, settings, device)
-        logit = _logit(network, image, settings.model.magnification)
+        logit = _logit(network, image, mask.shape[-2:], settings.model.magnification)
         target = make_target(mask, loss_settings)
         losses.append(float(structure_loss(logit, target)) * len(chunk))
         dices.extend(_dice(logit > 0, mask >= 0.5).tolist())
     return float(np.mean(dices)), sum(losses) / len(samples)
 
 
-def _logit(network: nn.Module, image: torch.Tensor, magnification: float) -> torch.Tensor:
-    """Return the fused logit of `image` (N, 3, H, W) at its own size."""
-    size = image.shape[-2:]
+def _logit(
+    network: nn.Module, image: torch.Tensor, size: torch.Size, magnification: float
+) -> torch.Tensor:
+    """Return the fused logit of `image` (N, 3, H, W) at `size`."""
     if magnification != 1:
-        enlarged = [max(1, round(length * magnification)) for length in size]
+        enlarged = [max(1, round(length * magnification)) for length in image.shape[-2:]]
         image = functional.interpolate(image, enlarged, mode="bilinear")
     logit: torch.Tensor = network(image).logit
-    return functional.interpolate(logit, size, mode="bilinear") if magnification != 1 else logit
+    return (
+        logit if logit.shape[-2:] == size else functional.interpolate(logit, size, mode="bilinear")
+    )
 
 
 def to_tensors(
     samples: Sequence[Sample], settings: Settings, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return unchanged images (N, 3, H, W), normalised, and masks (N, 1, H, W) in [0, 1]."""
+    """Return unchanged images, normalised, and masks in [0, 1].
+
+    Of whole frames the images have the network's input size, the masks the size that it learns;
+    of tiled images both have their own.
+
+    Returns
+    -------
+    image
+        float32, shape (N, 3, H, W).
+    mask
+        float32, shape (N, 1, s H, s W), s being the recipe's super-resolution.
+    """
     images = torch.stack([torch.from_numpy(s.image.copy()) for s in samples]).permute(0, 3, 1, 2)
     masks = torch.stack([torch.from_numpy(s.mask.copy()) for s in samples])[:, None]
     image, mask = images.to(device).float() / 255, masks.to(device).float() / 255
-    size = (settings.model.input_size,) * 2
-    if settings.model.framing is Framing.WHOLE and image.shape[-2:] != size:
-        image = functional.interpolate(image, size, mode="bilinear", antialias=True)
-        mask = functional.interpolate(mask, size, mode="bilinear", antialias=True)
+    if settings.model.framing is Framing.WHOLE:
+        image = _resized(image, settings.model.input_size)
+        mask = _resized(mask, settings.model.output_size)
     return normalised(image, settings), mask
+
+
+def _resized(maps: torch.Tensor, size: int) -> torch.Tensor:
+    """Return `maps` (N, C, H, W) at (N, C, size, size), antialiased."""
+    if maps.shape[-2:] == (size, size):
+        return maps
+    return functional.interpolate(maps, (size, size), mode="bilinear", antialias=True)
 
 
 def normalised(image: torch.Tensor, settings: Settings) -> torch.Tensor:
