@@ -17,23 +17,23 @@ import numpy as np
 import psutil
 import torch
 
-from ds2net_training.events import EpochDone, StepDone
+from ds2net_training.events import EpochDone
 from ds2net_training.reading import SplitSamples, read_and_split
 from ds2net_training.run_options import RunOptions
 from ds2net_training.settings import Settings
 from ds2net_training.trainer import Trainer
+from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.checkpoint import load_network
-
-_TIMED_STEPS = 8
+from napari_ds2net.network.header import read_header
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished training: its network, mean stage weights, last loss and processor time."""
+    """A finished training: its network and card, mean stage weights and processor time."""
 
     network: torch.nn.Module
+    card: ModelCard
     stage_weights: tuple[float, ...]
-    loss: float
     cpu_seconds: float
 
 
@@ -115,26 +115,10 @@ def train(settings: Settings, split: SplitSamples, encoder: Path | None) -> Trai
         for event in Trainer(settings, split, options).run():
             done = event if isinstance(event, EpochDone) else done
         seconds = time.process_time() - began
-        network = load_network(output)
+        network, (_, card) = load_network(output), read_header(output)
     if done is None:
         raise RuntimeError("the training ended without an epoch")
-    return Trained(network, done.stage_weights, done.loss, seconds)
-
-
-def step_seconds(settings: Settings, split: SplitSamples, encoder: Path | None) -> float:
-    """Return the processor time of a training step, measured over a few."""
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "network.safetensors"
-        options = RunOptions(output=output, encoder_weights=encoder, device="cpu", resume=False)
-        running = Trainer(settings, split, options).run()
-        times: list[float] = []
-        for event in running:
-            if isinstance(event, StepDone):
-                times.append(time.process_time())
-            if len(times) > _TIMED_STEPS:
-                break
-        running.close()
-    return (times[-1] - times[0]) / (len(times) - 1)
+    return Trained(network, card, done.stage_weights, seconds)
 
 
 def machine() -> str:
