@@ -79,7 +79,8 @@ def region_mutual_information(logit: torch.Tensor, mask: torch.Tensor) -> torch.
     factor = torch.linalg.cholesky((left + left.mT) / 2 + ridge)
     information = factor.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1) / _REGION**2
     pixels = entropy.numel() / entropy.shape[1]
-    return (entropy.sum() / (pixels + 1) + information.mean(dim=0).sum().float()) / 2
+    loss: torch.Tensor = entropy.sum() / (pixels + 1) + information.mean(dim=0).sum().float()
+    return loss / 2
 
 
 def _gaussian(channels: int, like: torch.Tensor) -> torch.Tensor:
