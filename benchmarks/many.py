@@ -85,7 +85,7 @@ def measure_workers(images: int, rounds: int) -> dict[str, float]:
     """Time one against two workers in turns."""
     frames = [phantoms()["polyp"].image] * images
     model = str(ModelLibrary().find(_MODEL).resolve())
-    with private_pool(1) as one, private_pool(2) as two:
+    with private_pool(1, threads=1) as one, private_pool(2, threads=1) as two:
         for pool in (one, two):
             _do(pool, frames[:4], model)  # every worker loads the network
         times: dict[str, list[float]] = {"one": [], "two": []}

@@ -16,6 +16,7 @@ from napari_ds2net.core.file_kinds import kind_of
 from napari_ds2net.core.files import read_image
 from napari_ds2net.core.frames import OpenedFile
 from napari_ds2net.core.image import ImageData
+from napari_ds2net.core.tiff_chain import refuse_endless
 from napari_ds2net.core.tiff_files import refuse_bombs
 from napari_ds2net.errors import ImageError
 
@@ -117,6 +118,7 @@ def _letters(front: str, name: str) -> str:
 def _describe(path: Path) -> _Description | None:
     """Look at a TIFF without reading its pixels; None for a damaged one."""
     try:
+        refuse_endless(path)
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             kept = [at for at, axis in enumerate(series.axes) if _is_kept(axis, series.shape[at])]

@@ -54,6 +54,7 @@ class Pool:
         self._client = client
         self._where = where
         self._only: list[str] | None = None
+        self._problems: list[str] = []
         self._count = 0
         self._looked = 0.0
         self._seen = time.monotonic()
@@ -74,12 +75,16 @@ class Pool:
             ) from None
         module = batch_job.__name__
         find = importlib.util.find_spec  # what a worker cannot unpickle may end it
+        absent = ModuleNotFoundError(f"No module named {module!r}")
         try:
-            self._client.run_on_scheduler(find, module)
-        except ImportError as error:
-            raise EngineError(self._lacks("the scheduler")) from error
+            found = cast("object", self._client.run_on_scheduler(find, module))
+        except ImportError:
+            found = None
+        if found is None:
+            raise EngineError(self._lacks("the scheduler")) from absent
         answers = cast("dict[str, object]", self._client.run(find, module, on_error="return"))
-        self._keep(answers, lambda name, _: self._lacks(name))
+        here = {name: absent if each is None else each for name, each in answers.items()}
+        self._problems += self._keep(here, lambda name, _: self._lacks(name))
 
     def warm_up(self, model: str, device: str, sha256: str) -> list[str]:
         """Load a network on every worker, so that what is wrong is told once.
@@ -93,7 +98,7 @@ class Pool:
 
         Returns
         -------
-        A sentence for every worker that cannot be used.
+        A sentence for every worker that cannot be used, for want of this program or of the network.
 
         Raises
         ------
@@ -120,7 +125,8 @@ class Pool:
                     f"The model {model!r} is another one there than here; copy the file, or name "
                     "the same version."
                 )
-        return self._keep(answers, lambda name, error: f"{name} of {self._where}: {error}")
+        failed = self._keep(answers, lambda name, error: f"{name} of {self._where}: {error}")
+        return [*self._problems, *failed]
 
     def in_order(
         self,
@@ -305,13 +311,15 @@ def scheduler_pool(settings: EngineSettings) -> Generator[Pool]:
 
 
 @contextmanager
-def private_pool(workers: int) -> Generator[Pool]:
+def private_pool(workers: int, threads: int | None = None) -> Generator[Pool]:
     """Start processes on this computer, which share its cores, and end them.
 
     Parameters
     ----------
     workers
         Their number.
+    threads
+        Of each of them; an even share of the cores if None.
 
     Raises
     ------
@@ -321,7 +329,7 @@ def private_pool(workers: int) -> Generator[Pool]:
     from dask import config
     from distributed import Client, LocalCluster, Security
 
-    threads = str(max(1, usable_cores() // workers))
+    count = str(threads or max(1, usable_cores() // workers))
     with config.set(_DASK):
         try:
             cluster = LocalCluster(

@@ -98,3 +98,25 @@ def test_words_in_another_encoding_do_not_matter(tmp_path: Path, name: str) -> N
     assert b"isomiso2mp41" in content
     path.write_bytes(content.replace(b"isomiso2mp41", b"is\xffmiso2mp41"))
     assert read_stack(path).array.shape == (3, 64, 96, 3)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("back_to", [0, 1, 2])
+def test_pages_that_follow_each_other_in_a_circle_are_refused(
+    tmp_path: Path, big: bool, back_to: int
+) -> None:
+    path = tmp_path / "circle.tif"
+    tifffile.imwrite(path, CLIP, photometric="minisblack", metadata=None, bigtiff=big)
+    assert read_stack(path).array.shape == CLIP.shape
+    with tifffile.TiffFile(path) as file:
+        offsets = [page.offset for page in file.pages]
+        last = file.pages[-1].offset
+        entries = len(file.pages[-1].tags)  # type: ignore[union-attr]
+    at = last + (8 + 20 * entries if big else 2 + 12 * entries)
+    content = bytearray(path.read_bytes())
+    size = 8 if big else 4
+    assert content[at : at + size] == bytes(size)
+    content[at : at + size] = offsets[back_to].to_bytes(size, "little")
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match="followed by itself or an earlier one"):
+        read_stack(path)
