@@ -21,7 +21,7 @@ _WHITE_IS_ZERO = 0
 _PLAIN = (_WHITE_IS_ZERO, 1, 2, _PALETTE, 6)
 """Photometric interpretations that are decoded here: grey, RGB, palette, YCbCr (as RGB)."""
 _GIB = 2**30
-_LARGEST_OVERHEAD = 2**16
+_LARGEST_OVERHEAD = 2**13
 """Bytes that a compressed strip or tile may have above its pixels: tables of JPEG, for example."""
 
 

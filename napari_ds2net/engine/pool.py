@@ -341,7 +341,7 @@ def private_pool(workers: int, threads: int | None = None) -> Generator[Pool]:
                 dashboard_address="127.0.0.1:0",
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
-                env=dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads),
+                env=dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), count),
             )
         except (OSError, RuntimeError, TimeoutError) as error:
             raise EngineError(

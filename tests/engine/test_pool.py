@@ -11,6 +11,7 @@ from distributed import Client
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
+from napari_ds2net.engine import batch_job
 from napari_ds2net.engine import pool as pool_module
 from napari_ds2net.engine.pool import Pool
 from napari_ds2net.errors import EngineError, ImageError
@@ -136,7 +137,7 @@ def test_workers_without_the_program_or_the_model_are_named_and_left_out(
     client = MadeUpClient(b=answer)
     pool = pool_of(client)
     pool.find_workers()
-    monkeypatch.setattr(pool_module.batch_job, "warm_up", Mock(return_value="sha"))
+    monkeypatch.setattr(batch_job, "warm_up", Mock(return_value="sha"))
     (problem,) = pool.warm_up("polyp", "cpu", "sha")
     assert "b cannot import napari-ds2net" in problem
     with pytest.raises(EngineError, match="another one there than here"):

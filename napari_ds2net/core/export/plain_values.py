@@ -62,7 +62,7 @@ def _value(hint: Any, value: object, name: str) -> object:
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         if abs(value) < 2**1000 and math.isfinite(value):
             return float(value)
-    elif isinstance(value, hint) and isinstance(value, bool) == (hint is bool):
+    elif origin is None and isinstance(value, hint) and isinstance(value, bool) == (hint is bool):
         return value
     raise ValueError(f"{name} is {_shown(value)}, which cannot be")
 
