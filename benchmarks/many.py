@@ -5,7 +5,7 @@
 Memory is the peak of ``ds2net segment`` on videos of two lengths, each in a process of its own.
 Workers are timed in turns on the same frames. On a busy machine the ratio of the times says how the
 machine is shared, not how many cores there are; the processor times say what it would be on an idle
-one: a client that needs the c-th part of a worker's time for a frame keeps 1 / c workers busy.
+one: a client that needs a tenth of a worker's time for a frame keeps ten workers busy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.phantoms import phantoms
 from napari_ds2net.engine.batch_job import segment_frame
@@ -97,17 +96,19 @@ def measure_workers(images: int, rounds: int) -> dict[str, float]:
                 times[name].append(time.perf_counter() - started)
         client_after, workers_after = _cpu_seconds()
     ratio = statistics.median(a / b for a, b in zip(times["one"], times["two"], strict=True))
-    share = (client_after - client) / (workers_after - workers)
+    done = 2 * rounds * images
+    client_ms = 1000 * (client_after - client) / done
+    worker_ms = 1000 * (workers_after - workers) / done
     print(
         f"{images} frames, {rounds} rounds: one worker {statistics.median(times['one']):.2f} s, "
-        f"two {statistics.median(times['two']):.2f} s, median ratio {ratio:.2f}; the client takes "
-        f"{share:.3f} of the workers' processor time, enough for {1 / share:.0f} workers"
+        f"two {statistics.median(times['two']):.2f} s, median ratio {ratio:.2f}; processor time of "
+        f"a frame: {client_ms:.0f} ms here, {worker_ms:.0f} ms in a worker"
     )
-    return {"ratio": ratio, "client_share": share}
+    return {"ratio": ratio, "client_ms": client_ms, "worker_ms": worker_ms}
 
 
 def _do(pool: Pool, frames: Sequence[NDArray[Any]], model: str) -> None:
-    choices = (model, "cpu", InferenceOptions(), (Format.PROBABILITY,))
+    choices = (model, "cpu", InferenceOptions(), ())
     outcomes: Iterator[tuple[object, object]] = pool.in_order(
         segment_frame, frames, lambda frame: (frame, *choices)
     )
