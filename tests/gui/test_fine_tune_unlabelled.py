@@ -12,16 +12,18 @@ from pytestqt.qtbot import QtBot
 
 from ds2net_training.finetuning.events import Estimated
 from napari_ds2net.core.files import read_image
+from napari_ds2net.engine.rank_job import ImageLooked, Ranked
 from napari_ds2net.gui._layers.uncorrected import uncorrected
 from napari_ds2net.gui.fine_tune_widget import FineTuneWidget
 from napari_ds2net.gui.session import session_of
+from napari_ds2net.gui.widgets import SegmentWidget
 from napari_ds2net.library import ModelLibrary
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.tuning import accept, click, fine_tune, learning, part, settle, status
 
 TOLD = Estimated(
-    step_seconds=0.5, rounds=4, steps=60, wanted_steps=60, seconds=130.0, wanted_seconds=130.0,
-    unlabelled=5,
+    step_seconds=0.5, rounds=4, steps=60, wanted_rounds=4, wanted_steps=60, seconds=130.0,
+    wanted_seconds=130.0, unlabelled=5,
 )  # fmt: skip
 
 
@@ -96,6 +98,25 @@ def test_open_frames_and_waiting_files_are_counted_and_reach_the_worker(
     assert not Path(given[8][1]).exists()  # copies are deleted at the end
     assert waiting.exists()
     assert "polyp-2" in ModelLibrary().names()
+
+
+def test_files_of_the_folder_that_is_worked_through_are_waiting(
+    qtbot: QtBot, engine: ThreadEngine, panel: SegmentWidget, tuner: FineTuneWidget, viewer: Any,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    def rank(paths: list[str], model: str, device: str) -> Any:
+        yield ImageLooked(1, len(paths), paths[0], None)
+        return Ranked(tuple(paths), (0.5,) * len(paths))
+
+    engine.replaced["rank_images"] = rank
+    for number, frame in enumerate(stack()):
+        Image.fromarray(frame).save(tmp_path / f"{number}.png")
+    choose_semi(tuner)
+    panel.controller.folder.open(tmp_path)
+    settle(qtbot, lambda: "1 open, 3 waiting in the folder" in about(tuner))
+    assert part(tuner, "fine_tune_button").isEnabled()
+    given = session_of(viewer).uncorrected.gather(200)
+    assert given == [tmp_path / f"{number}.png" for number in (1, 2, 3, 0)]
 
 
 def test_the_measured_time_is_told_before_it_learns(

@@ -87,12 +87,13 @@ def test_the_time_is_told_before_it_learns_and_corrected_images_are_left_out(
 
 def test_a_short_time_is_said_to_be_enough_for_fewer_steps() -> None:
     told = Estimated(
-        step_seconds=0.512, rounds=4, steps=20, wanted_steps=60, seconds=47.0,
+        step_seconds=0.512, rounds=2, steps=20, wanted_rounds=4, wanted_steps=60, seconds=47.0,
         wanted_seconds=130.0, unlabelled=1,
     )  # fmt: skip
     assert told.sentence == (
-        "With 1 image without a correction a step takes 0.51 s on this computer: about 47 s for 4 "
-        "rounds of 20 steps. All 60 steps would take about 2.2 min; give it more minutes for them."
+        "With 1 image without a correction a step takes 0.51 s on this computer: about 47 s for 2 "
+        "rounds of 20 steps. 4 rounds of 60 steps would take about 2.2 min; give it more minutes "
+        "for them."
     )
 
 

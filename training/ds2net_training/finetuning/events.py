@@ -74,13 +74,11 @@ class Estimated:
     step_seconds
         Of one step.
     rounds, steps
-        Trainings, and the steps of each that there is time for.
-    wanted_steps
+        Trainings, and the steps of each, that there is time for.
+    wanted_rounds, wanted_steps
         Those that were asked for.
-    seconds
-        From now to the end.
-    wanted_seconds
-        The same with all steps that were asked for.
+    seconds, wanted_seconds
+        From now to the end, with the ones and with the others.
     unlabelled
         Images without a correction that are learned from.
     """
@@ -88,6 +86,7 @@ class Estimated:
     step_seconds: float
     rounds: int
     steps: int
+    wanted_rounds: int
     wanted_steps: int
     seconds: float
     wanted_seconds: float
@@ -99,13 +98,12 @@ class Estimated:
         images = f"{self.unlabelled} image{'s' * (self.unlabelled != 1)} without a correction"
         said = (
             f"With {images} a step takes {self.step_seconds:.2g} s on this computer: "
-            f"{_duration(self.seconds)} for {self.rounds} round{'s' * (self.rounds != 1)} of "
-            f"{self.steps} steps."
+            f"{_duration(self.seconds)} for {_rounds(self.rounds, self.steps)}."
         )
-        if self.steps < self.wanted_steps:
+        if (self.rounds, self.steps) != (self.wanted_rounds, self.wanted_steps):
             said += (
-                f" All {self.wanted_steps} steps would take {_duration(self.wanted_seconds)}; give "
-                "it more minutes for them."
+                f" {_rounds(self.wanted_rounds, self.wanted_steps)} would take "
+                f"{_duration(self.wanted_seconds)}; give it more minutes for them."
             )
         return said
 
@@ -258,6 +256,10 @@ FineTuneEvent = (
     | SteppedDown
     | Compared
 )
+
+
+def _rounds(rounds: int, steps: int) -> str:
+    return f"{rounds} round{'s' * (rounds != 1)} of {steps} steps"
 
 
 def _duration(seconds: float) -> str:

@@ -101,14 +101,24 @@ class Rounds:
                 began = self._clock.passed  # the first steps of all are slower
         self._step_seconds = (self._clock.passed - began) / (done - every)
         self._learner.restart(1)
-        steps, each = self._affordable(1), self._step_seconds * self.count
-        yield Estimated(
-            step_seconds=self._step_seconds,
+        wanted = self.count
+        fewer = self._fewer_rounds(1)
+        yield self._estimated(wanted, unlabelled)
+        if fewer is not None:
+            yield fewer
+
+    def _estimated(self, wanted: int, unlabelled: int) -> Estimated:
+        """Return what is to be expected of the rounds that there are, and of all wanted ones."""
+        each, test = self._step_seconds, self._test_seconds()
+        steps = self._affordable(1)
+        return Estimated(
+            step_seconds=each,
             rounds=self.count,
             steps=steps,
+            wanted_rounds=wanted,
             wanted_steps=self._settings.steps,
-            seconds=each * steps + self._test_seconds(),
-            wanted_seconds=each * self._settings.steps + self._test_seconds(),
+            seconds=each * steps * self.count + test,
+            wanted_seconds=each * self._settings.steps * wanted + test,
             unlabelled=unlabelled,
         )
 
