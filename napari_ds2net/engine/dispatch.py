@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from napari_ds2net.engine import jobs
+from napari_ds2net.engine.big_job import BigDispatch, segment_big
 from napari_ds2net.engine.finetune_dispatch import FineTuneDispatch
 from napari_ds2net.engine.finetune_job import finetune_model
 from napari_ds2net.engine.frames import FrameDispatch
@@ -72,6 +73,8 @@ def dispatch_for(call: Call, *, same_computer: bool) -> Dispatch:
     """
     if call.steps is jobs.segment_frames:
         return FrameDispatch(call, same_computer=same_computer)
+    if call.steps is segment_big:
+        return BigDispatch(call, same_computer=same_computer)
     if call.steps is finetune_model:
         return FineTuneDispatch(call)
     return SingleCall(call)

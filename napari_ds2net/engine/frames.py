@@ -60,7 +60,7 @@ class FrameDispatch:
     def calls(self) -> Iterator[Call]:
         """Yield a call of `segment_pieces` for every part."""
         places = [Piece(index, frame) for index, frame in enumerate(self._frames)]
-        if self._same_computer and _is_light(self._image.array):
+        if self._same_computer and is_light(self._image.array):
             yield self._call(places, image=self._image, region=self._region)
             return
         part: list[Piece] = []
@@ -102,7 +102,7 @@ class FrameDispatch:
         return self._last
 
 
-def _is_light(array: PixelArray) -> bool:
+def is_light(array: PixelArray) -> bool:
     """Tell whether an array can be sent without its pixels."""
     if isinstance(array, np.ndarray):
         return False

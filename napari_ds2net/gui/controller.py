@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
 from qtpy.QtCore import QObject
 
 from napari_ds2net.core.events import SteppedDown, TileDone
@@ -18,8 +16,9 @@ from napari_ds2net.errors import DS2NetError, ImageError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._connections import Connections
-from napari_ds2net.gui._layers import ImageSource, LayerAdapter, Region, RegionKind, ResultLayers
+from napari_ds2net.gui._layers import LayerAdapter, Region, ResultLayers
 from napari_ds2net.gui.acceptance import Acceptance
+from napari_ds2net.gui.big_runs import BigRuns, check_memory
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.folder_queue import FolderQueue
 from napari_ds2net.gui.image_choice import ImageChoice
@@ -33,9 +32,6 @@ from napari_ds2net.gui.review_queue import ReviewQueue
 from napari_ds2net.gui.reviewer import Reviewer
 from napari_ds2net.gui.summary import summarise, time_words
 from napari_ds2net.gui.tidying import Tidying
-
-_BYTES_PER_PIXEL = 17
-"""Four float32 maps and a mask."""
 
 
 @dataclass(slots=True)
@@ -90,6 +86,7 @@ class SegmentController(QObject):
         self.folder = FolderQueue(
             panel, layers, bridge, self.acceptance.background, corrections, self.run
         )
+        self.big = BigRuns(panel, layers, bridge, self.image.source, self.model.name)
         panel.run_requested.connect(self.run)
         panel.cancel_requested.connect(self.cancel)
         panel.mask_options_changed.connect(self._on_mask_options_changed)
@@ -109,6 +106,7 @@ class SegmentController(QObject):
             self._active.run.cancel()
             self._active = None
         self._making.stop()
+        self.big.close()
         self.bridge.drop(self, self.model, self.follower, self.folder)
         self.folder.close()
         self.acceptance.close()
@@ -120,14 +118,15 @@ class SegmentController(QObject):
     @property
     def is_running(self) -> bool:
         """Whether a segmentation is under way."""
-        return self._active is not None
+        return self._active is not None or self.big.is_running
 
     def run(self) -> None:
         """Segment the chosen image; what cannot be done is said in words."""
-        if self._active is not None:
+        if self.is_running:
             return
         try:
-            self._start()
+            if not self.big.start():
+                self._start()
         except DS2NetError as error:
             self.panel.set_status(_messages.complain(error))
         except OSError as error:
@@ -137,6 +136,7 @@ class SegmentController(QObject):
     def cancel(self) -> None:
         """Stop the run; frames that are finished stay."""
         self.folder.cancel()
+        self.big.cancel()
         if self._active is not None:
             self.panel.set_status("Cancelling…")
             self._active.run.cancel()
@@ -147,7 +147,7 @@ class SegmentController(QObject):
         image = source.image_data()
         region = self.layers.region(source, self.panel.region)
         frames = source.frames() if self.panel.all_frames else [self.layers.current_frame(source)]
-        _check_memory(source, frames)
+        check_memory(source, frames)
         results = self.layers.results(source)
         results.model = model
         options = self.panel.options
@@ -290,6 +290,7 @@ class SegmentController(QObject):
         results = self.image.results()
         done = results is not None and bool(results.results.done)
         self.panel.set_results(done)
+        self.big.image_changed()
         if results is not None and done:
             frame = self.layers.current_frame(results.source)
             if results is not self._in_view:
@@ -304,6 +305,7 @@ class SegmentController(QObject):
             self.panel.set_mask_options(made)
 
     def _on_image_removed(self, layer: object) -> None:
+        self.big.image_removed(layer)
         active = self._active
         if active is not None and active.results.source.layer is layer:
             active.run.cancel()
@@ -371,22 +373,3 @@ class SegmentController(QObject):
             numbered=bool(getattr(made, "split_touching", False)),
         )
         self.panel.set_summary(f"{summary}.")
-
-
-def _check_memory(source: ImageSource, frames: Sequence[Frame]) -> None:
-    """Refuse what would not fit into memory, before anything is lost.
-
-    Raises
-    ------
-    ImageError
-        The results of one frame are larger than the memory that is free.
-    """
-    height, width = source.plane_shape
-    needed = height * width * _BYTES_PER_PIXEL * 3
-    free = psutil.virtual_memory().available
-    if frames and needed > free:
-        raise ImageError(
-            f"A frame of {height} x {width} pixels needs about {needed / 2**30:.0f} GiB to be "
-            f"segmented, and {free / 2**30:.0f} GiB are free; choose '{RegionKind.VIEW}' or "
-            f"'{RegionKind.DRAWN}'."
-        )

@@ -17,7 +17,7 @@ from napari_ds2net.gui._layers.source import RESULT_OF, ImageSource, Region
 from napari_ds2net.gui.results import MAPS, Frame, MadeWith, Results, fingerprint, make_array, paste
 
 MASK = "mask"
-_COLORMAPS = {
+COLORMAPS = {
     "probability": "viridis",
     "detail mask": "bop blue",
     "semantic mask": "bop orange",
@@ -113,7 +113,7 @@ class ResultLayers:
         layer = Image(
             self._as_layer(self.results.maps[name]),
             name=f"{self.source.layer.name} {name}",
-            colormap=_COLORMAPS[name],
+            colormap=COLORMAPS[name],
             contrast_limits=(0, 1),
             blending="translucent_no_depth",
             opacity=0.8,

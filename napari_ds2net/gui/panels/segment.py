@@ -47,7 +47,7 @@ class SegmentPanel(ScrollingPanel):
     Signals
     -------
     run_requested, cancel_requested, accept_requested, next_requested, turn_requested,
-    tidy_requested
+    tidy_requested, edit_part_requested
         A button was pressed.
     image_chosen, model_chosen, device_chosen, mask_options_changed, channels_chosen
         A choice was made by a person.
@@ -63,6 +63,7 @@ class SegmentPanel(ScrollingPanel):
     next_requested = Signal()
     turn_requested = Signal()
     tidy_requested = Signal()
+    edit_part_requested = Signal()
     compare_requested = Signal(bool)
     image_chosen = Signal()
     channels_chosen = Signal()
@@ -209,6 +210,9 @@ class SegmentPanel(ScrollingPanel):
             "tidy_button",
             "Take other images' maps out of the layer list; they come back with their image",
         )
+        self.edit_part_button = button(
+            "Edit in view", "edit_part_button", "Open what is in view of a big mask for painting"
+        )
         self.accept_button = button(
             "Accept && next", "accept_button", "Keep this mask as right, and go to the next image"
         )
@@ -221,11 +225,14 @@ class SegmentPanel(ScrollingPanel):
             self.summary_label,
             row(self.compare_button, self.turn_button, self.tidy_button),
             self.next_button,
+            self.edit_part_button,
             row(self.accept_button, self.folder_button),
         )
         self.next_button.clicked.connect(self.next_requested)
         self.turn_button.clicked.connect(self.turn_requested)
         self.tidy_button.clicked.connect(self.tidy_requested)
+        self.edit_part_button.clicked.connect(self.edit_part_requested)
+        self.edit_part_button.hide()
         self.compare_button.clicked.connect(self.compare_requested)
         self.accept_button.clicked.connect(self.accept_requested)
         self.folder_button.clicked.connect(self.folder_requested)
@@ -358,6 +365,10 @@ class SegmentPanel(ScrollingPanel):
             each.setEnabled(there)
         if not there:
             self.set_summary("Nothing is segmented yet.")
+
+    def set_part_editable(self, editable: bool) -> None:
+        """Offer to paint on a part of a big mask, or not."""
+        self.edit_part_button.setVisible(editable)
 
     def set_summary(self, text: str) -> None:
         """Say what was found."""

@@ -1,0 +1,165 @@
+"""The layers of an image that is larger than memory: views of a folder that grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_ds2net.core.big.editing import write_part
+from napari_ds2net.core.big.store import BYTE_MAPS, MASK, PROBABILITY, BigResult
+from napari_ds2net.errors import ImageError
+from napari_ds2net.gui._layers.source import RESULT_OF, ImageSource
+from napari_ds2net.gui._layers.target import COLORMAPS
+
+LARGEST_PART_PX = 4096
+"""Edge of the largest part of a mask that is opened for painting."""
+_NAMES = {"detail": "detail mask", "semantic": "semantic mask"}
+
+
+class BigLayers:
+    """Mask and maps of one image, as pyramids of which napari reads what is in view.
+
+    Parameters
+    ----------
+    viewer
+        Where the layers are shown.
+    source
+        The image.
+    path
+        The folder of the result, which is there.
+    """
+
+    def __init__(self, viewer: napari.Viewer, source: ImageSource, path: Path) -> None:
+        self._viewer = viewer
+        self.source = source
+        self.path = path
+        self.result = BigResult.open(path)
+        self._layers: dict[str, Layer] = {}
+        self._part: Labels | None = None
+        self._place: tuple[slice, slice] = (slice(0), slice(0))
+        self._saved: NDArray[Any] | None = None
+        for name in (PROBABILITY, *BYTE_MAPS):
+            self._add(name, self._map(name))
+        self._add(MASK, self._mask())
+
+    def refresh(self) -> None:
+        """Read anew what is in view; hidden layers are read when they are shown."""
+        for layer in self._layers.values():
+            if layer in self._viewer.layers and layer.visible:
+                layer.refresh(extent=False)
+
+    def reopen(self) -> None:
+        """Take up a mask that was begun anew, in another type perhaps."""
+        self.result = BigResult.open(self.path)
+        layer = self._layers[MASK]
+        if layer in self._viewer.layers:
+            layer.data = self.result.levels(MASK)
+        self.refresh()
+
+    def remove(self) -> None:
+        """Take the layers out of the viewer; the folder stays."""
+        own = [*self._layers.values(), *([] if self._part is None else [self._part])]
+        for layer in own:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def is_there(self) -> bool:
+        """Tell whether the mask is in the viewer."""
+        return self._layers[MASK] in self._viewer.layers
+
+    def edit_part(self, place: tuple[slice, slice]) -> Labels:
+        """Open a part of the mask as a layer to paint on; napari cannot paint on pyramids.
+
+        Parameters
+        ----------
+        place
+            Rows and columns in pixels.
+
+        Raises
+        ------
+        ImageError
+            The part is too large.
+        """
+        self.save_part()
+        sides = [side.stop - side.start for side in place]
+        if max(sides) > LARGEST_PART_PX:
+            raise ImageError(
+                f"The window shows {sides[0]} x {sides[1]} pixels, and {LARGEST_PART_PX} at most "
+                "can be painted on at once; zoom in."
+            )
+        pixels = np.asarray(self.result.levels(MASK)[0][place])
+        if self._part is not None and self._part in self._viewer.layers:
+            self._viewer.layers.remove(self._part)
+        spatial = self._spatial()
+        corner = np.array([side.start for side in place], float)
+        layer = Labels(pixels, name=f"{self.source.layer.name} mask part", **spatial)
+        layer.translate = np.asarray(layer.translate) + np.asarray(layer.scale) * corner
+        layer.metadata[RESULT_OF] = self.source.layer.name
+        self._viewer.add_layer(layer)
+        self._part, self._place, self._saved = layer, place, pixels.copy()
+        return layer
+
+    def save_part(self) -> bool:
+        """Write what was painted into the folder; tell whether there was anything."""
+        if self._part is None or self._saved is None:
+            return False
+        pixels: NDArray[Any] = np.asarray(self._part.data)
+        changed = np.argwhere(pixels != self._saved)
+        if not len(changed):
+            return False
+        low, high = changed.min(axis=0), changed.max(axis=0) + 1
+        box = (slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))
+        write_part(self.result, self._place[0].start + box[0].start,
+                   self._place[1].start + box[1].start, pixels[box])  # fmt: skip
+        self._saved[box] = pixels[box]
+        self.refresh()
+        return True
+
+    def _map(self, name: str) -> Image:
+        shown = _NAMES.get(name, name)
+        return Image(
+            self.result.levels(name),
+            multiscale=True,
+            name=f"{self.source.layer.name} {shown}",
+            colormap=COLORMAPS[shown],
+            contrast_limits=(0, 1) if name == PROBABILITY else (0, 255),
+            blending="translucent_no_depth",
+            opacity=0.8,
+            visible=False,
+            metadata={RESULT_OF: self.source.layer.name},
+            **self._spatial(),
+        )
+
+    def _mask(self) -> Labels:
+        return Labels(
+            self.result.levels(MASK),
+            multiscale=True,
+            name=f"{self.source.layer.name} {MASK}",
+            opacity=0.5,
+            metadata={RESULT_OF: self.source.layer.name},
+            **self._spatial(),
+        )
+
+    def _spatial(self) -> dict[str, Any]:
+        """Return where the image is in the world; its channel axis has no counterpart here."""
+        layer, axis = self.source.layer, self.source.channel_axis
+        kept = [at for at in range(layer.ndim) if at != axis]
+        return {
+            "scale": np.asarray(layer.scale)[kept],
+            "translate": np.asarray(layer.translate)[kept],
+            "units": tuple(layer.units[at] for at in kept),
+        }
+
+    def _add(self, name: str, layer: Layer) -> None:
+        self._layers[name] = layer
+        layers = self._viewer.layers
+        selected = set(layers.selection)
+        with layers.selection.events.blocker_all():
+            layers.append(layer)
+            layers.selection.clear()
+            layers.selection.update(selected)

@@ -1,0 +1,316 @@
+"""Segmenting images that are larger than memory: the result is a folder, and the layers show it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from qtpy.QtCore import QObject, QTimer
+
+from napari_ds2net.core.events import BlockDone, RowsDone, SteppedDown, TileDone
+from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.data_folder import data_folder
+from napari_ds2net.engine import Run
+from napari_ds2net.engine.big_job import BigSegmented, copy_path, segment_big
+from napari_ds2net.errors import DS2NetError, ImageError
+from napari_ds2net.gui import _messages
+from napari_ds2net.gui._bridge import EngineBridge
+from napari_ds2net.gui._layers import ImageSource, LayerAdapter, RegionKind
+from napari_ds2net.gui.panels.segment import SegmentPanel
+from napari_ds2net.gui.results import Frame
+from napari_ds2net.gui.summary import time_words
+
+if TYPE_CHECKING:
+    from napari_ds2net.gui._layers.big_target import BigLayers
+
+_BYTES_PER_PIXEL = 17
+"""Four float32 maps and a mask, of an image in memory."""
+BIG_PIXELS = 50_000_000
+"""Frames of more are segmented into a folder."""
+FOLDER = "segmentations"
+REFRESH_MS = 1000
+"""Layers are read anew at most so often."""
+_SAVE_MS = 1000
+"""After a stroke, until it is written."""
+
+
+@dataclass(slots=True)
+class _BigRun:
+    """A run under way."""
+
+    number: int
+    run: Run
+    source: ImageSource
+    path: Path
+    began: float = field(default_factory=time.monotonic)
+    rows: int = 0
+
+
+class BigRuns(QObject):
+    """Starts, follows and cancels the segmentation of big images, and lets parts be edited.
+
+    Parameters
+    ----------
+    panel, layers, bridge
+        What it connects.
+    chosen
+        Gives the chosen image.
+    model
+        Gives the name of the chosen model.
+    """
+
+    def __init__(
+        self,
+        panel: SegmentPanel,
+        layers: LayerAdapter,
+        bridge: EngineBridge,
+        chosen: Callable[[], ImageSource],
+        model: Callable[[], str],
+    ) -> None:
+        super().__init__(panel)
+        self._panel = panel
+        self._layers = layers
+        self._bridge = bridge
+        self._chosen = chosen
+        self._model = model
+        self._active: _BigRun | None = None
+        self._shown: dict[int, BigLayers] = {}
+        self._refreshing = QTimer(self)
+        self._refreshing.setSingleShot(True)
+        self._refreshing.setInterval(REFRESH_MS)
+        self._refreshing.timeout.connect(self._refresh)
+        self._saving = QTimer(self)
+        self._saving.setSingleShot(True)
+        self._saving.setInterval(_SAVE_MS)
+        self._saving.timeout.connect(self.save_parts)
+        panel.edit_part_requested.connect(self.edit_part)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a big image is being segmented."""
+        return self._active is not None
+
+    def close(self) -> None:
+        """Give up what is under way, and write what was painted."""
+        if self._active is not None:
+            self._active.run.cancel()
+            self._active = None
+        self._refreshing.stop()
+        self.save_parts()
+        self._bridge.drop(self)
+
+    def start(self) -> bool:
+        """Segment the chosen image if it is big; tell whether it is.
+
+        Raises
+        ------
+        DS2NetError
+            It cannot be segmented.
+        """
+        source = self._chosen()
+        if not is_big(source) or self._panel.region is not RegionKind.WHOLE:
+            return False
+        model, options = self._model(), self._panel.options
+        path = result_folder(source, model, options)
+        number, run = self._bridge.start(
+            self, segment_big, source.image_data(), path, model, self._panel.device, options
+        )
+        self._active = _BigRun(number, run, source, path)
+        self._panel.set_running(True)
+        self._panel.set_progress(0.0, "Waiting for the first rows…")
+        return True
+
+    def cancel(self) -> None:
+        """Stop; what is done stays, and the same run goes on from there."""
+        if self._active is not None:
+            self._panel.set_status("Cancelling…")
+            self._active.run.cancel()
+
+    def image_changed(self) -> None:
+        """Offer to edit where the chosen image has a big result."""
+        self._panel.set_part_editable(self._chosen_layers() is not None)
+
+    def image_removed(self, layer: object) -> None:
+        """Take the layers of an image away with it; its folder stays."""
+        active = self._active
+        if active is not None and active.source.layer is layer:
+            active.run.cancel()
+        shown = self._shown.pop(id(layer), None)
+        if shown is not None:
+            shown.save_part()
+            shown.remove()
+
+    # ------------------------------------------------------------ run's answers
+
+    def run_event(self, number: int, event: object) -> None:
+        """Show how far it is."""
+        active = self._active
+        if active is None or active.number != number:
+            return
+        if isinstance(event, SteppedDown):
+            _messages.warn(event.reason)
+        elif isinstance(event, RowsDone):
+            active.rows = event.last
+            self._show(active)
+            if not self._refreshing.isActive():
+                self._refreshing.start()
+        elif isinstance(event, TileDone):
+            self._progress(active, event, f"Tile {event.done:,} of {event.total:,}")
+        elif isinstance(event, BlockDone):
+            self._show(active)
+            self._progress(active, event, "Making the mask")
+            if not self._refreshing.isActive():
+                self._refreshing.start()
+
+    def run_finished(self, number: int, result: Any) -> None:
+        """Say where the result is."""
+        active = self._active
+        if active is None or active.number != number or not isinstance(result, BigSegmented):
+            return
+        shown = self._show(active)
+        self._end()
+        shown.reopen()
+        objects = shown.result.objects
+        counted = "" if objects is None else f"{objects:,} objects. "
+        seconds = time_words(time.monotonic() - active.began)
+        self._panel.set_status(
+            f"Done: {counted}{seconds}, on {result.device}. It is kept in {active.path}."
+        )
+
+    def run_failed(self, number: int, error: Exception) -> None:
+        """Say what happened; what is done stays."""
+        active = self._active
+        if active is not None and active.number == number:
+            self._end()
+            copy_path(active.path).unlink(missing_ok=True)
+            self._panel.set_status(_messages.complain(error))
+
+    def run_cancelled(self, number: int) -> None:
+        """Say how far it came."""
+        active = self._active
+        if active is not None and active.number == number:
+            self._end()
+            copy_path(active.path).unlink(missing_ok=True)
+            height = active.source.plane_shape[0]
+            self._panel.set_status(
+                f"Cancelled; {active.rows:,} of {height:,} rows are done and stay. Segment goes on "
+                "from there."
+            )
+
+    def _end(self) -> None:
+        self._active = None
+        self._panel.set_running(False)
+        self._refreshing.stop()
+        self._refresh()
+        self.image_changed()
+
+    def _progress(self, active: _BigRun, event: TileDone | BlockDone, what: str) -> None:
+        share = event.done / event.total
+        elapsed = time.monotonic() - active.began
+        left = ""
+        if 0.02 < share < 1 and elapsed > 1 and isinstance(event, TileDone):
+            left = f", about {time_words(round(elapsed * (1 - share) / share) + 0.0)} left"
+        self._panel.set_progress(share, f"{what}{left}")
+
+    # ------------------------------------------------------------------- layers
+
+    def _show(self, active: _BigRun) -> BigLayers:
+        """Return the layers of a run's image, made if they are not there."""
+        key = id(active.source.layer)
+        shown = self._shown.get(key)
+        if shown is None or shown.path != active.path or not shown.is_there():
+            if shown is not None:
+                shown.save_part()
+                shown.remove()
+            from napari_ds2net.gui._layers.big_target import BigLayers  # zarr takes its time
+
+            shown = BigLayers(self._layers.viewer, active.source, active.path)
+            self._shown[key] = shown
+        return shown
+
+    def _refresh(self) -> None:
+        for shown in self._shown.values():
+            shown.refresh()
+
+    def _chosen_layers(self) -> BigLayers | None:
+        try:
+            shown = self._shown.get(id(self._chosen().layer))
+        except DS2NetError:
+            return None
+        return shown if shown is not None and shown.is_there() else None
+
+    # ------------------------------------------------------------------ editing
+
+    def edit_part(self) -> None:
+        """Open the part of the mask that is in view for painting."""
+        shown = self._chosen_layers()
+        if shown is None:
+            return
+        try:
+            if self.is_running:
+                raise ImageError("The mask is still being made; edit it when it is done.")
+            part = shown.edit_part(shown.source.view_region().place)
+        except DS2NetError as error:
+            self._panel.set_status(_messages.complain(error))
+            return
+        part.events.paint.connect(self._on_part_paint)
+        self._panel.set_status(
+            "Paint on the layer that is selected; strokes are written into the result after a "
+            "second."
+        )
+
+    def _on_part_paint(self) -> None:
+        if not self._saving.isActive():
+            self._saving.start()
+
+    def save_parts(self) -> None:
+        """Write what was painted and is not written yet."""
+        self._saving.stop()
+        try:
+            for shown in self._shown.values():
+                shown.save_part()
+        except OSError as error:
+            words = f"The edit cannot be written ({error.strerror or error}); make room for it."
+            self._panel.set_status(_messages.complain(ImageError(words)))
+
+
+def check_memory(source: ImageSource, frames: Sequence[Frame]) -> None:
+    """Refuse what would not fit into memory, before anything is lost.
+
+    Raises
+    ------
+    ImageError
+        The results of one frame are larger than the memory that is free.
+    """
+    height, width = source.plane_shape
+    needed = height * width * _BYTES_PER_PIXEL * 3
+    free = psutil.virtual_memory().available
+    if frames and needed > free:
+        raise ImageError(
+            f"A frame of {height} x {width} pixels needs about {needed / 2**30:.0f} GiB to be "
+            f"segmented, and {free / 2**30:.0f} GiB are free; choose '{RegionKind.VIEW}' or "
+            f"'{RegionKind.DRAWN}'."
+        )
+
+
+def is_big(source: ImageSource) -> bool:
+    """Tell whether an image is a single frame that is segmented into a folder."""
+    return len(source.result_shape) == 2 and math.prod(source.plane_shape) > BIG_PIXELS
+
+
+def result_folder(source: ImageSource, model: str, options: InferenceOptions) -> Path:
+    """Return where the result of an image is kept: the same place for the same choices.
+
+    What the mask alone depends on is left out: the maps are used again.
+    """
+    name = re.sub(r"[^\w-]+", "_", source.layer.name).strip("_")[:60] or "image"
+    told = (source.layer.name, source.layer.source.path, source.full_shape, model, options.flips)
+    digest = hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+    return data_folder() / FOLDER / f"{name}-{digest}.zarr"

@@ -1,0 +1,53 @@
+"""How a big image reaches the worker: as it is, or as a file for the time of the run."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+
+from napari_ds2net.core.image import ImageData
+from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.engine.big_job import BigDispatch, CopiedPixels, copy_path, segment_big
+from napari_ds2net.engine.run import Call
+from napari_ds2net.errors import EngineError
+
+PIXELS: Any = np.random.default_rng(0).integers(0, 255, (1500, 700), np.uint8)
+
+ALL = (slice(None), slice(None))
+
+
+def handed_over(array: Any, path: Path) -> ImageData:
+    call = Call(segment_big, (ImageData(array=array), path, "m", "cpu", InferenceOptions()), {})
+    (sent,) = BigDispatch(call, same_computer=True).calls()
+    image: ImageData = pickle.loads(pickle.dumps(sent.kwargs["image"]))
+    return image
+
+
+@pytest.mark.parametrize("kind", ["numpy", "dask of numpy"])
+def test_pixels_in_memory_are_copied_into_a_file(tmp_path: Path, kind: str) -> None:
+    array = PIXELS if kind == "numpy" else da.from_array(PIXELS, chunks=500)
+    path = tmp_path / "folder" / "r.zarr"
+    image = handed_over(array, path)
+    assert isinstance(image.array, CopiedPixels)
+    np.testing.assert_array_equal(image.frame(region=ALL), PIXELS)
+    assert copy_path(path).exists()
+
+
+def test_a_zarr_is_read_where_it_is(tmp_path: Path) -> None:
+    zarr.save_array(tmp_path / "i.zarr", PIXELS)
+    array: Any = zarr.open_array(tmp_path / "i.zarr", mode="r")
+    image = handed_over(array, tmp_path / "r.zarr")
+    np.testing.assert_array_equal(image.frame(region=ALL), PIXELS)
+    assert not copy_path(tmp_path / "r.zarr").exists()
+
+
+def test_another_computer_cannot_write_here(tmp_path: Path) -> None:
+    call = Call(segment_big, (ImageData(array=PIXELS), tmp_path, "m", "cpu", None), {})
+    with pytest.raises(EngineError, match="this computer's disk"):
+        next(BigDispatch(call, same_computer=False).calls())
