@@ -1,6 +1,6 @@
 """One big image segmented in a process of its own, which reports its time and its peak memory.
 
-    python -m benchmarks.big_run IMAGE OUTPUT --network tiny|NAME [--seconds T]
+    python -m benchmarks.big_run IMAGE OUTPUT tiny|NAME [SECONDS]
 
 Nothing is imported before the memory of the bare interpreter is noted.
 """
@@ -20,10 +20,10 @@ def main() -> None:
     before = peak_bytes()
     image, output, network = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     limit_s = float(sys.argv[4]) if len(sys.argv) > 4 else float("inf")
-    print(
-        json.dumps({"interpreter_mib": before / 2**20, **segment(image, output, network, limit_s)})
-    )
-    print(f"peak_mib {(peak_bytes() - before) / 2**20:.0f}")
+    report = segment(image, output, network, limit_s)
+    report["interpreter_mib"] = before / 2**20
+    report["peak_mib"] = (peak_bytes() - before) / 2**20
+    print(json.dumps(report))
 
 
 def segment(image: Path, output: Path, network: str, limit_s: float) -> dict[str, Any]:
@@ -54,6 +54,7 @@ def segment(image: Path, output: Path, network: str, limit_s: float) -> dict[str
         "megapixels": height * width / 1e6,
         "complete": complete,
         "rows": rows,
+        "all_rows": height,
         "blocks": blocks,
         "wall_s": time.perf_counter() - wall,
         "cpu_s": time.process_time() - cpu,

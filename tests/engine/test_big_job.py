@@ -31,7 +31,8 @@ def handed_over(array: Any, path: Path) -> ImageData:
 
 @pytest.mark.parametrize("kind", ["numpy", "dask of numpy"])
 def test_pixels_in_memory_are_copied_into_a_file(tmp_path: Path, kind: str) -> None:
-    array = PIXELS if kind == "numpy" else da.from_array(PIXELS, chunks=500)
+    chunks: Any = (500, 500)
+    array = PIXELS if kind == "numpy" else da.from_array(PIXELS, chunks=chunks)
     path = tmp_path / "folder" / "r.zarr"
     image = handed_over(array, path)
     assert isinstance(image.array, CopiedPixels)
