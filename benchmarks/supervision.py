@@ -124,7 +124,7 @@ def main() -> None:
         ledger.add(f"{name} images", training=domains[name].images, groups=groups)
     if "budget" not in ledger.entries:
         steps = options.steps or _affordable_steps(domains, options)
-        ledger.add("budget", steps=steps, machine=machine(), date=today())
+        ledger.add("budget", steps=steps, images=options.images, machine=machine(), date=today())
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         for name, domain in domains.items():
             _run_seed(ledger, name, domain, seed, options.encoder_weights)

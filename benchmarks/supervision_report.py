@@ -35,13 +35,13 @@ loss at a stride of 4; {steps} steps of 8 images; AdamW without clipping of grad
 the stages' relative weights matter; seeds {seeds}. Dice at threshold 0.5 of the averaged weights
 after the last step, on groups of images that were held out. Nothing was tuned for any of the three.
 
-**The budget is small**: {seconds:.0f} s of one core a training, {total:.0f} minutes for all. What
-shows after hours of training on a GPU may differ.
+**The budget is small**: {seconds:.0f} s of one core a training, {total:.0f} minutes for all,
+while other work kept the machine busy. What shows after hours of training on a GPU may differ.
 
 The command, which goes on where it was stopped:
 
     python -m benchmarks.supervision --data polyp=KVASIR,CLINICDB --data ultrasound=BUSI \\
-        --encoder-weights mobilenetv2.pth --seeds 3 --minutes 10
+        --encoder-weights mobilenetv2.pth --images {images} --steps {steps} --seeds {count}
 """
 _CLOSING = """## What this says
 
@@ -71,7 +71,9 @@ def _setting(ledger: Ledger, seeds: int) -> str:
     seconds = [e["cpu_seconds"] for e in ledger.entries.values() if "cpu_seconds" in e]
     return _SETTING.format(
         steps=ledger.entries["budget"]["steps"],
+        images=ledger.entries["budget"]["images"],
         seeds=", ".join(str(seed) for seed in range(seeds)),
+        count=seeds,
         seconds=np.mean(seconds),
         total=np.sum(seconds) / 60,
     )
