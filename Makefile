@@ -24,11 +24,15 @@ samples: $(VENV)/run.stamp
 screenshots: $(VENV)/run.stamp
 	$(BIN)/python -m scripts.screenshots docs/images
 
+# Files of tests are shared out among the cores, each file to one process and in their order, so
+# that what a file sets up is set up once.
+TOGETHER := -p xdist.plugin -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 # The tests run even when the linters complain, so that one run shows everything.
 test: $(VENV)/test.stamp
 	@$(MAKE) --no-print-directory lint; lint=$$?; \
 	[ $$lint -eq 0 ] || echo "make lint FAILED, see above; the tests run all the same."; \
-	$(BIN)/python -m pytest && exit $$lint
+	$(BIN)/python -m pytest $(TOGETHER) && exit $$lint
 
 lint: $(VENV)/test.stamp
 	@sh scripts/lint $(BIN)
