@@ -25,14 +25,15 @@ screenshots: $(VENV)/run.stamp
 	$(BIN)/python -m scripts.screenshots docs/images
 
 # Files of tests are shared out among the cores, each file to one process and in their order, so
-# that what a file sets up is set up once.
+# that what a file sets up is set up once. Each computes with one thread: threads of several
+# processes that wait for each other on few cores cost ten times what they save.
 TOGETHER := -p xdist.plugin -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # The tests run even when the linters complain, so that one run shows everything.
 test: $(VENV)/test.stamp
 	@$(MAKE) --no-print-directory lint; lint=$$?; \
 	[ $$lint -eq 0 ] || echo "make lint FAILED, see above; the tests run all the same."; \
-	$(BIN)/python -m pytest $(TOGETHER) && exit $$lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TOGETHER) && exit $$lint
 
 lint: $(VENV)/test.stamp
 	@sh scripts/lint $(BIN)
