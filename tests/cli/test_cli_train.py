@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import shlex
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +161,15 @@ def test_the_output_is_a_weights_file(run: Run, recipe: Path, data: Path, tmp_pa
     assert "expected a file such as mine.safetensors" in result.stderr
 
 
+@pytest.fixture
+def ctrl_c_interrupts() -> Iterator[None]:
+    """Ctrl-C does what it does in a program; processes that share out tests ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_a_request_to_stop_comes_once_and_then_interrupts() -> None:
     told: list[str] = []
     with StopRequest(lambda: told.append("stopping")) as stop:
