@@ -36,6 +36,7 @@ def main() -> None:
         napari.run()
         return
     picture = choices.picture or Path("sample-output") / "napari.png"
+    window.viewer.window.resize(WIDTH, HEIGHT)  # napari remembers the size of an earlier window
     segment(window)
     take_picture(window, picture)
     print(f"{window.panel.summary_label.text()} {window.panel.status_label.text()}")
