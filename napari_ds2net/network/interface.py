@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
@@ -43,7 +44,7 @@ class StageMaps(NamedTuple):
     semantic_masks: tuple[torch.Tensor, ...]
 
 
-class SegmentationNetwork(nn.Module):
+class SegmentationNetwork(nn.Module, ABC):
     """An encoder and a decoder; an architecture says in `decode` what it makes of the maps.
 
     Parameters
@@ -102,9 +103,9 @@ class SegmentationNetwork(nn.Module):
         features: list[torch.Tensor] = self.encoder(image)
         return features
 
+    @abstractmethod
     def decode(self, features: list[torch.Tensor]) -> StageMaps:
         """Return what the decoder makes of the encoder's maps."""
-        raise NotImplementedError
 
 
 def pad(image: torch.Tensor, multiple: int = PAD_TO) -> torch.Tensor:
