@@ -7,7 +7,8 @@ import random
 import sys
 from typing import TYPE_CHECKING
 
-# Read when numpy and torch are loaded. One thread sums in one order, so results are repeatable.
+# Read when numpy and torch are loaded. One thread sums in one order, so results are repeatable,
+# and the threads of processes that test beside each other do not wait for each other's.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -26,6 +27,13 @@ def _repeatable_chance() -> None:
     np.random.seed(0)  # noqa: NPY002  third parties draw from the global generator
     if (torch := sys.modules.get("torch")) is not None:
         torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    # other libraries set the number of OpenMP's threads too, so a test may leave more behind
+    if (torch := sys.modules.get("torch")) is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

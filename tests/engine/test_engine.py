@@ -36,9 +36,10 @@ def test_runs_are_done_in_the_order_in_which_they_came(start: Start) -> None:
     assert numbers == sorted(set(numbers))
 
 
-def test_a_run_is_active_until_its_end_is_told(start: Start) -> None:
-    recorder = start(sample_jobs.count, 1)
+def test_a_run_is_active_until_its_end_is_told(start: Start, tmp_path: Path) -> None:
+    recorder = start(sample_jobs.endless, str(tmp_path / "stopped")).wait_for_event()
     assert recorder.run is not None and recorder.run.is_active
+    recorder.cancel()
     recorder.wait()
     assert not recorder.run.is_active
 
