@@ -29,6 +29,8 @@ def main() -> None:
     )
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     rows: list[dict[str, Any]] = []
+    if choices.folder is not None:
+        choices.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=choices.folder) as folder:
         for megapixels in choices.megapixels:
             rows.append(_measure(Path(folder), megapixels, choices))

@@ -36,6 +36,7 @@ def main() -> None:
         window.panel.next_button.click()
         settle(window)
         take_picture(window, folder / "uncertain-place.png")
+        export_labels(window, Path(home.name), folder)
         fine_tune(window, folder)
         window.close()
     finally:
@@ -49,6 +50,20 @@ def before_segmenting(window: Window, folder: Path) -> None:
     window.wait_until(lambda: note.text().startswith("auto is"))
     dress(window, "dark", *SIZES[0])
     take_picture(window, folder / "before.png")
+
+
+def export_labels(window: Window, home: Path, folder: Path) -> None:
+    """Take the Export panel as it is before the press, with a folder chosen."""
+    labels = home / "labels"
+    labels.mkdir()
+    window.viewer.layers.selection.active = window.viewer.layers["polyp mask"]
+    dock, panel = window.viewer.window.add_plugin_dock_widget("napari-ds2net", "Export labels")
+    panel.folder_field.value = labels
+    settle(window)
+    dock.raise_()
+    dress(window, "dark", *SIZES[0])
+    take_picture(window, folder / "export.png")
+    dock.close()
 
 
 def fine_tune(window: Window, folder: Path) -> None:
