@@ -14,7 +14,7 @@ from rich.progress import Progress, TaskID
 
 from napari_ds2net.cli.console import complain, in_words, note, progress, say
 from napari_ds2net.cli.outputs import BIG_ENDING, plan_jobs
-from napari_ds2net.core.export.formats import ExportOptions, Format
+from napari_ds2net.core.export.formats import MAPS, ExportOptions, Format
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.errors import DS2NetError, SettingsError
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BIG_MEGAPIXELS = 50.0
 """Above that an image takes some GiB with all that is computed of it."""
 _TIFF_SUFFIXES = (".tif", ".tiff")
+_INSIDE = (Format.MASK, *MAPS)
+"""What the zarr folder holds, so that it is no file of its own."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +64,35 @@ def take_big(images: Sequence[Path], from_megapixels: float) -> tuple[list[Path]
             if count_pixels(path) > from_megapixels * 1e6:
                 big.append(path)
     return big, [path for path in images if path not in big]
+
+
+def not_of_big(wanted: Sequence[Format]) -> str:
+    """Say which of the wanted kinds of files big images do not have, and what they have instead.
+
+    Parameters
+    ----------
+    wanted
+        What ``--save`` asks for.
+
+    Returns
+    -------
+    A sentence or two; empty where all that is wanted is made.
+    """
+    missing = [what for what in wanted if what is not Format.LABELS and what not in _INSIDE]
+    inside = [what for what in wanted if what in _INSIDE]
+    told: list[str] = []
+    if missing:
+        told.append(f"Not made of big images: {_listed(missing)}.")
+    if inside:
+        told.append(
+            f"Of big images, {_listed(inside)} {'is' if len(inside) == 1 else 'are'} in "
+            f"STEM{BIG_ENDING}, not in files."
+        )
+    elif missing:
+        told.append(f"What is made is STEM{BIG_ENDING}, with mask, {_listed(MAPS)}.")
+    if told and Format.LABELS not in wanted:
+        told.append("--save labels adds STEM_labels.tif.")
+    return " ".join(told)
 
 
 def segment_big(images: Sequence[Path], output: Path, run: BigRun, *, labels: bool) -> int:
@@ -181,3 +212,8 @@ def _summary(result: BigResult) -> str:
         f"{height} x {width} pixels, {counted}about {np.count_nonzero(mask) / mask.size:.1%} of "
         f"the image, mean uncertainty {uncertainty.mean():.3f}"
     )
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Join words as a sentence does."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

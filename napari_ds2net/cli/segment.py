@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from napari_ds2net.cli.batch import segment_batch
-from napari_ds2net.cli.big import BIG_MEGAPIXELS, BigRun, segment_big, take_big
+from napari_ds2net.cli.big import BIG_MEGAPIXELS, BigRun, not_of_big, segment_big, take_big
 from napari_ds2net.cli.console import complain, errors_in_words
 from napari_ds2net.cli.export_options import KeepName, Maps, PixelSize, Polygons
 from napari_ds2net.cli.outputs import find_images, make_folder, plan_jobs
@@ -163,6 +163,8 @@ def segment(
     total = len(absent) + len(big) + len(images)
     failed = 0
     if big:
+        if told := not_of_big(wanted or ()):
+            complain(told, kind="Note")
         run = BigRun(model, device, options, pixel_size_um, overwrite=overwrite or update)
         failed = segment_big(big, output, run, labels=Format.LABELS in (wanted or ()))
     if not images:

@@ -14,7 +14,9 @@ import zarr
 from typer.testing import Result
 
 from napari_ds2net import segment
+from napari_ds2net.cli.big import not_of_big
 from napari_ds2net.core.big.store import BigResult
+from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.network import ModelCard, NetworkConfig, build_network, save_checkpoint
 from napari_ds2net.network.card import Framing
@@ -95,3 +97,51 @@ def test_one_that_fails_does_not_stop_the_rest(run: Run, tiled: Path, tmp_path: 
     assert "a.zarr is a zarr group without an image" in result.output
     assert "1 of 2 images could not be segmented" in result.output
     assert [each.name for each in (tmp_path / "out").iterdir()] == ["b_segmentation.zarr"]
+
+
+def test_what_big_images_do_not_have_is_said_once(run: Run, tiled: Path, tmp_path: Path) -> None:
+    for name in ("a.zarr", "b.zarr"):
+        zarr.save_array(tmp_path / name, PIXELS[:70, :70])
+    out = tmp_path / "out"
+    result = run(
+        "segment",
+        tmp_path,
+        "-o",
+        out,
+        "-m",
+        tiled,
+        "--save",
+        "overlay,coco,probability,measurements",
+    )
+    assert result.exit_code == 0, result.output
+    assert result.output.count("Not made of big images: overlay, coco and measurements.") == 1
+    assert "probability is in STEM_segmentation.zarr, not in files." in result.output
+    assert "--save labels adds STEM_labels.tif." in result.output
+    assert sorted(each.name for each in out.iterdir()) == [
+        "a_segmentation.zarr", "b_segmentation.zarr",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ((), ""),
+        ((Format.LABELS,), ""),
+        (
+            (Format.INDEXED, Format.LABELS),
+            (
+                "Not made of big images: indexed. What is made is STEM_segmentation.zarr, with "
+                "mask, probability, uncertainty, detail and semantic."
+            ),
+        ),
+        (
+            (Format.MASK, Format.DETAIL),
+            (
+                "Of big images, mask and detail are in STEM_segmentation.zarr, not in files. "
+                "--save labels adds STEM_labels.tif."
+            ),
+        ),
+    ],
+)
+def test_the_sentence_names_what_is_asked_for(wanted: tuple[Format, ...], told: str) -> None:
+    assert not_of_big(wanted) == told
