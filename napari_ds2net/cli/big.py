@@ -174,9 +174,11 @@ def _segment(
 
 def _show(image: Path, event: BigEvent, display: Progress, task: TaskID) -> None:
     """Move the bar, and say what does not go as planned."""
-    from napari_ds2net.core.events import BlockDone, SteppedDown, TileDone
+    from napari_ds2net.core.events import BlockDone, RoomShort, SteppedDown, TileDone
 
-    if isinstance(event, SteppedDown):
+    if isinstance(event, RoomShort):
+        complain(f"{image}: {event.reason}", kind="Warning", above=display)
+    elif isinstance(event, SteppedDown):
         note(f"{image}: {event.reason}", above=display)
     elif isinstance(event, TileDone):
         display.update(

@@ -51,5 +51,12 @@ class BlockDone:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class RoomShort:
+    """The disk may be too small for the result of a big image; `reason` says so in sentences."""
+
+    reason: str
+
+
 Event = TileDone | SteppedDown
-BigEvent = TileDone | SteppedDown | RowsDone | BlockDone
+BigEvent = TileDone | SteppedDown | RoomShort | RowsDone | BlockDone

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
+import shutil
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ import numpy as np
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.engine.frames import is_light
 from napari_ds2net.engine.run import Call
-from napari_ds2net.errors import EngineError
+from napari_ds2net.errors import EngineError, ImageError
 
 if TYPE_CHECKING:
     from napari_ds2net.core.events import BigEvent
@@ -145,10 +147,23 @@ class BigDispatch:
 
 
 def _copy(image: ImageData, path: Path) -> CopiedPixels:
-    """Write the pixels of an image strip by strip."""
+    """Write the pixels of an image strip by strip.
+
+    Raises
+    ------
+    ImageError
+        The disk has no room for them; a file in memory must not find that out while it is filled.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     array = image.array
     dtype = np.asarray(array[:1, :1]).dtype
+    needed, free = math.prod(array.shape) * dtype.itemsize, shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise ImageError(
+            f"{free / 1e9:,.1f} GB are free in {path.parent}, and a copy of the image needs "
+            f"{needed / 1e9:,.1f} GB while it is segmented; free some space, or open the image "
+            "from a zarr or TIFF file, which needs no copy."
+        )
     stored: Any = np.lib.format.open_memmap(path, "w+", dtype, tuple(array.shape))
     for row in range(0, array.shape[0], _COPY_ROWS):
         stored[row : row + _COPY_ROWS] = np.asarray(array[row : row + _COPY_ROWS])

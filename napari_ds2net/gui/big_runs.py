@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from qtpy.QtCore import QObject, QTimer
 
-from napari_ds2net.core.events import BlockDone, RowsDone, SteppedDown, TileDone
+from napari_ds2net.core.events import BlockDone, RoomShort, RowsDone, SteppedDown, TileDone
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.data_folder import data_folder
 from napari_ds2net.engine import Run
@@ -154,7 +154,7 @@ class BigRuns(QObject):
         active = self._active
         if active is None or active.number != number:
             return
-        if isinstance(event, SteppedDown):
+        if isinstance(event, SteppedDown | RoomShort):
             _messages.warn(event.reason)
         elif isinstance(event, RowsDone):
             active.rows = event.last

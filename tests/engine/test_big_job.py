@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dask.array as da
@@ -15,7 +17,7 @@ from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.engine.big_job import BigDispatch, CopiedPixels, copy_path, segment_big
 from napari_ds2net.engine.run import Call
-from napari_ds2net.errors import EngineError
+from napari_ds2net.errors import EngineError, ImageError
 
 PIXELS: Any = np.random.default_rng(0).integers(0, 255, (1500, 700), np.uint8)
 
@@ -38,6 +40,18 @@ def test_pixels_in_memory_are_copied_into_a_file(tmp_path: Path, kind: str) -> N
     assert isinstance(image.array, CopiedPixels)
     np.testing.assert_array_equal(image.frame(region=ALL), PIXELS)
     assert copy_path(path).exists()
+
+
+def test_a_copy_that_has_no_room_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def usage(_: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=PIXELS.nbytes - 1)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    with pytest.raises(ImageError, match="zarr or TIFF file, which needs no copy"):
+        handed_over(PIXELS, tmp_path / "r.zarr")
+    assert not copy_path(tmp_path / "r.zarr").exists()
 
 
 def test_a_zarr_is_read_where_it_is(tmp_path: Path) -> None:

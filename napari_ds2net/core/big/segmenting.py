@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from napari_ds2net.core.big.frames import whole_steps
 from napari_ds2net.core.big.masks import BLOCK_PX, big_mask_steps, check_big_options
+from napari_ds2net.core.big.room import check_room, share_with_content
 from napari_ds2net.core.big.rows import RowReader
+from napari_ds2net.core.big.samples import fingerprint
 from napari_ds2net.core.big.store import MASK, BigResult, Layout
 from napari_ds2net.core.big.writing import MapsWriter
 from napari_ds2net.core.device import ComputePlan
-from napari_ds2net.core.events import BigEvent, Event, RowsDone
+from napari_ds2net.core.events import BigEvent, Event, RoomShort, RowsDone
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.inference import make_runner, tiled_steps
 from napari_ds2net.core.options import InferenceOptions
@@ -25,10 +25,6 @@ from napari_ds2net.core.preprocess import RgbReader
 from napari_ds2net.core.runner import Runner
 from napari_ds2net.errors import ImageError
 from napari_ds2net.network.card import Framing, ModelCard
-
-_SAMPLES = 8
-"""Along each axis; so many small parts tell one image from another."""
-_SAMPLE_PX = 16
 
 
 def big_steps(
@@ -71,6 +67,8 @@ def big_steps(
     ------
     TileDone, SteppedDown
         As `predict_steps` does.
+    RoomShort
+        First, where the disk may be too small.
     RowsDone
         When rows of the maps, and of a mask for the time being, are written.
     BlockDone
@@ -84,7 +82,7 @@ def big_steps(
     Raises
     ------
     ImageError
-        The image has other axes, cannot be read, or there is no room for the result.
+        The image has other axes, cannot be read, or there is surely no room for the result.
     SettingsError
         Options that cannot be followed part by part; see `check_big_options`.
     DeviceError, DS2NetError
@@ -106,7 +104,10 @@ def big_steps(
         )
     try:
         how, mask_how = _how(image, card, options, model), dataclasses.asdict(post)
-        result = BigResult.open_to_continue(path, how) or BigResult.create(path, layout, how)
+        begun = BigResult.open_to_continue(path, how)
+        if told := _room_told(path, image, 0 if begun is None else begun.rows_done):
+            yield RoomShort(told)
+        result = begun or BigResult.create(path, layout, how)
         if result.is_complete and result.mask_settings == mask_how:
             return result
         if result.is_complete or result.levels(MASK)[0].dtype != layout.mask_type:
@@ -134,6 +135,14 @@ def is_finished(
     result = BigResult.open_to_continue(path, _how(image, card, options, model))
     wanted = dataclasses.asdict(options.postprocessing(card))
     return result is not None and result.is_complete and result.mask_settings == wanted
+
+
+def _room_told(path: Path, image: ImageData, rows_done: int) -> str:
+    """Say where the rows that are left may not fit on the disk; refuse what surely does not."""
+    height, width = image.plane_shape
+    if rows_done >= height:
+        return ""
+    return check_room(path, (height - rows_done, width), share_with_content(image))
 
 
 def _maps_steps(
@@ -189,18 +198,6 @@ def _how(
         "settings": chosen,
         "image": {
             "shape": [int(n) for n in image.array.shape],
-            "samples_sha256": _fingerprint(image),
+            "samples_sha256": fingerprint(image),
         },
     }
-
-
-def _fingerprint(image: ImageData) -> str:
-    """Return the SHA-256 of small parts from all over an image, with their type."""
-    digest = hashlib.sha256()
-    height, width = image.plane_shape
-    for y in np.linspace(0, max(height - _SAMPLE_PX, 0), _SAMPLES).astype(int):
-        for x in np.linspace(0, max(width - _SAMPLE_PX, 0), _SAMPLES).astype(int):
-            region = slice(int(y), int(y) + _SAMPLE_PX), slice(int(x), int(x) + _SAMPLE_PX)
-            part = np.ascontiguousarray(image.frame(region=region))
-            digest.update(part.dtype.str.encode() + part.tobytes())
-    return digest.hexdigest()
