@@ -175,6 +175,8 @@ def _subject(
     job: Job, image_file: Path | None, numbers: Numbers, pixel_size_um: float | None
 ) -> ExportSubject:
     """Read labels and their image."""
+    import numpy as np
+
     from napari_ds2net.core.export.label_files import read_labels
     from napari_ds2net.core.export.subject import (
         ExportSubject,
@@ -193,7 +195,7 @@ def _subject(
             f"The labels have the axes {labels.axes!r}, and the image {sized.axes!r}; choose the "
             "image that they belong to."
         )
-    highest = int(labels.array[:].max(initial=0))
+    highest = max(int(labels.frame(*at).max(initial=0)) for at in np.ndindex(*labels.frames))
     guessed = meaning_of(highest) if numbers is Numbers.AUTO else LabelMeaning(numbers)
     return ExportSubject(
         name=job.stem,

@@ -133,11 +133,12 @@ def _find_image(
     for path in inputs or _candidates(record_file, stem, source):
         try:
             image = read_stack(path)
+            found = hash_pixels(image)
         except DS2NetError:
             if inputs:
                 raise
             continue
-        if hash_pixels(image) == source.sha256:
+        if found == source.sha256:
             image = dataclasses.replace(image, scale=_scale(image, source), unit=source.unit)
             return path, image
         if inputs:

@@ -50,7 +50,7 @@ class DicomFrames(Frames):
         first = _frame(path, self.header, 0, count)
         is_stack = count > 1
         shape = (count, *first.shape) if is_stack else first.shape
-        super().__init__(path, shape, first.dtype, is_stack=is_stack)
+        super().__init__(path, shape, first.dtype, front=int(is_stack))
         self._last = (0, first)
 
     def __reduce__(self) -> tuple[Any, ...]:

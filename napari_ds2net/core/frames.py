@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -69,7 +70,7 @@ class Region:
 
 
 class Frames(ABC):
-    """An array (T, Y, X) or (T, Y, X, 3), or a single frame, read frame by frame.
+    """An array (..., Y, X) or (..., Y, X, 3), or a single frame, read frame by frame.
 
     It can be pickled: where it arrives, the file is opened anew. Threads take turns.
 
@@ -78,20 +79,26 @@ class Frames(ABC):
     path
         The file.
     shape, dtype
-        Of the array; without T for a single frame.
-    is_stack
-        Whether the first axis counts frames.
+        Of the array; (Y, X) or (Y, X, 3) for a single frame.
+    front
+        How many of the first axes count frames: 0 for a single one, 1 for time or depth, 2 for
+        both.
     """
 
     def __init__(
-        self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], *, is_stack: bool
+        self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], *, front: int
     ) -> None:
         self.path = path
         self.shape = shape
         self.dtype = dtype
-        self.is_stack = is_stack
+        self._front = front
         self._lock = threading.Lock()
         self._last: tuple[int, NDArray[Any]] | None = None
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether the first axis counts frames."""
+        return self._front > 0
 
     @property
     def ndim(self) -> int:
@@ -109,26 +116,27 @@ class Frames(ABC):
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Return part of the array; only the frames that it takes are read."""
         keys = key if isinstance(key, tuple) else (key,)
-        if not self.is_stack:
-            return np.asarray(self.frame(0)[key])
-        first, rest = (keys[0], keys[1:]) if keys else (slice(None), ())
-        if first is Ellipsis:
-            first, rest = slice(None), (Ellipsis, *rest)
-        numbers = np.arange(self.shape[0])[first]
+        at = next((at for at, each in enumerate(keys) if each is Ellipsis), len(keys))
+        missing = self.ndim - len(keys) + (at < len(keys))
+        keys = (*keys[:at], *(slice(None),) * missing, *keys[at + 1 :])
+        which, rest = keys[: self._front], keys[self._front :]
+        places = self.shape[: self._front]
+        numbers = np.arange(math.prod(places)).reshape(places)[which]
         if numbers.ndim == 0:
             return np.asarray(self.frame(int(numbers))[rest])
-        parts = [self.frame(int(number))[rest] for number in numbers]
-        if parts:
-            return np.stack(parts)
-        one = np.zeros(self.shape[1:], self.dtype)[rest]
-        return np.zeros((0, *one.shape), self.dtype)
+        parts = [self.frame(int(number))[rest] for number in numbers.ravel()]
+        one = parts[0] if parts else np.zeros(self.shape[self._front :], self.dtype)[rest]
+        stacked = np.stack(parts) if parts else np.zeros(0, self.dtype)
+        return stacked.reshape(*numbers.shape, *one.shape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return all frames, read into memory."""
-        return np.asarray(self[...] if self.is_stack else self.frame(0), dtype)
+        return np.asarray(self[...], dtype)
 
     def frame(self, number: int) -> NDArray[Any]:
         """Return a frame, shape (Y, X) or (Y, X, 3); do not change it.
+
+        Where several axes count frames, `number` goes through the last of them first.
 
         Raises
         ------

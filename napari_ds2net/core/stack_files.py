@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
 import tifffile
-from numpy.typing import NDArray
 
 from napari_ds2net.core.file_kinds import kind_of
 from napari_ds2net.core.files import read_image
 from napari_ds2net.core.frames import OpenedFile
-from napari_ds2net.core.image import ImageData
-from napari_ds2net.core.tiff_chain import refuse_endless
-from napari_ds2net.core.tiff_files import refuse_bombs
+from napari_ds2net.core.image import ImageData, PixelArray
+from napari_ds2net.core.tiff_chain import refuse_broken_chain
+from napari_ds2net.core.tiff_frames import TiffFrames
 from napari_ds2net.errors import ImageError
 
 _CM = 10_000.0
@@ -29,10 +26,9 @@ _LETTERS = {"T": "t", "Z": "z", "I": "t", "Q": "t"}
 
 @dataclass(frozen=True, slots=True)
 class _Description:
-    """What a TIFF says of itself: axes without those of length 1, shape, step per axis, unit."""
+    """What a TIFF says of itself: axes without those of length 1, step per axis, unit."""
 
     axes: str
-    shape: tuple[int, ...]
     steps: dict[str, float]
     unit: str
 
@@ -50,8 +46,8 @@ def read_stack(path: Path | str) -> ImageData:
     -------
     ImageData
         Its scale and unit are those of OME, ImageJ, DICOM or the resolution that the file gives;
-        ``"pixel"`` where it gives none. The frames of DICOM and video are read when they are asked
-        for; read them in order, and one at a time.
+        ``"pixel"`` where it gives none. The frames of stacks are read when they are asked for;
+        read them in order, and one at a time.
 
     Raises
     ------
@@ -66,8 +62,8 @@ def read_stack(path: Path | str) -> ImageData:
     if described is None:
         return ImageData.from_array(read_image(path), name=path.stem)
     front = "".join(axis for axis in described.axes if axis not in "YXS")
-    pixels = _read_pages(path, described) if front else read_image(path)
     letters = _letters(front, path.name)
+    pixels: PixelArray = _open_pages(path) if front else read_image(path)
     colour = "c" if pixels.ndim > len(letters) + 2 else ""
     steps = [described.steps.get(axis, 1.0) for axis in (*letters, "y", "x")]
     return ImageData(
@@ -118,14 +114,13 @@ def _letters(front: str, name: str) -> str:
 def _describe(path: Path) -> _Description | None:
     """Look at a TIFF without reading its pixels; None for a damaged one."""
     try:
-        refuse_endless(path)
+        refuse_broken_chain(path)
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             kept = [at for at, axis in enumerate(series.axes) if _is_kept(axis, series.shape[at])]
             steps, unit = steps_of_tiff(tiff)
             return _Description(
                 "".join(series.axes[at] for at in kept),
-                tuple(int(series.shape[at]) for at in kept),
                 steps,
                 unit,
             )
@@ -137,29 +132,17 @@ def _is_kept(axis: str, length: int) -> bool:
     return axis in "YX" or length > 1
 
 
-def _read_pages(path: Path, described: _Description) -> NDArray[Any]:
-    """Read all pages of a stack, colours last."""
-    with tifffile.TiffFile(path) as tiff:
-        series = tiff.series[0]
-        free = psutil.virtual_memory().available
-        if series.nbytes > free / 2:
-            raise ImageError(
-                f"{path.name} is {series.nbytes / 2**30:.1f} GiB when opened, and "
-                f"{free / 2**30:.1f} GiB are free; save a part of it."
-            )
-        try:
-            refuse_bombs(series, path.name)
-            pixels = np.asarray(series.asarray()).reshape(described.shape)
-        except ImageError:
-            raise
-        except Exception as error:  # what a damaged file makes a decoder raise has no common class
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ImageError(
-                f"{path.name} is a TIFF that cannot be read ({reason}); it may be damaged."
-            ) from error
-    if "S" in described.axes:
-        pixels = np.moveaxis(pixels, described.axes.index("S"), -1)
-    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+def _open_pages(path: Path) -> TiffFrames:
+    """Open a stack whose pages are read when they are asked for."""
+    try:
+        return TiffFrames(path)
+    except ImageError:
+        raise
+    except Exception as error:  # what a damaged file makes a decoder raise has no common class
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(
+            f"{path.name} is a TIFF that cannot be read ({reason}); it may be damaged."
+        ) from error
 
 
 def steps_of_tiff(tiff: tifffile.TiffFile) -> tuple[dict[str, float], str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT, upright
 from napari_ds2net.core.pillow_files import read_with_pillow
-from napari_ds2net.core.tiff_chain import refuse_endless
+from napari_ds2net.core.tiff_chain import refuse_broken_chain
 from napari_ds2net.errors import ImageError
 
 _PALETTE = 3
@@ -39,7 +39,7 @@ def read_tiff(path: Path) -> NDArray[Any]:
     Exception
         Whatever tifffile raises for a damaged file.
     """
-    refuse_endless(path)
+    refuse_broken_chain(path)
     try:
         with tifffile.TiffFile(path) as file:
             return _single_image(file, path.name)

@@ -46,7 +46,7 @@ class VideoFrames(Frames):
             first = _first_frame(container, stream, path)
             rate = stream.average_rate or stream.base_rate
         self.rate_hz = float(rate) if rate else 0.0
-        super().__init__(path, (len(self._stamps), *first.shape), np.dtype(np.uint8), is_stack=True)
+        super().__init__(path, (len(self._stamps), *first.shape), np.dtype(np.uint8), front=1)
         self._container: InputContainer | None = None
         self._decoder: Iterator[av.VideoFrame] | None = None
         self._next = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_ds2net.core.file_kinds import kind_of
-from napari_ds2net.core.image import ImageData
+from napari_ds2net.core.frames import Frames
+from napari_ds2net.core.image import ImageData, PixelArray
 from napari_ds2net.core.stack_files import read_stack
 from napari_ds2net.errors import ImageError
 
@@ -31,7 +33,8 @@ def read_labels(path: Path | str) -> ImageData:
     Returns
     -------
     ImageData
-        Unsigned integers, axes ``"yx"`` with ``t`` or ``z`` or both in front.
+        Whole numbers from 0 on, axes ``"yx"`` with ``t`` or ``z`` or both in front. The frames of
+        a stack are looked at once, one by one, and read when they are asked for.
 
     Raises
     ------
@@ -41,13 +44,18 @@ def read_labels(path: Path | str) -> ImageData:
     path = Path(path)
     indices = _palette_indices(path)
     read = read_stack(path) if indices is None else ImageData.from_array(indices, name=path.stem)
-    array = np.asarray(read.array[:])
     if read.axes.endswith("c"):
         raise ImageError(
-            f"{path.name} holds colours (shape {array.shape}); expected labels, one number per "
-            "pixel."
+            f"{path.name} holds colours (shape {tuple(read.array.shape)}); expected labels, one "
+            "number per pixel."
         )
-    return replace(read, array=_whole_numbers(array, path.name))
+    is_mask = _looked_at((read.frame(*frame) for frame in np.ndindex(*read.frames)), path.name)
+    array: PixelArray = (
+        _LabelFrames(read.array, is_mask)
+        if isinstance(read.array, Frames)
+        else _as_labels(read.frame(), is_mask)
+    )
+    return replace(read, array=array)
 
 
 def stem_of_labels(path: Path) -> str:
@@ -69,15 +77,40 @@ def _palette_indices(path: Path) -> NDArray[np.uint8] | None:
         return None  # read_stack says in words what is wrong
 
 
-def _whole_numbers(array: NDArray[Any], name: str) -> NDArray[Any]:
-    if array.dtype.kind == "f":
-        if not np.array_equal(array, np.rint(array)):
+class _LabelFrames(Frames):
+    """The frames of a stack as labels; see `_as_labels`."""
+
+    def __init__(self, frames: Frames, is_mask: bool) -> None:
+        front = frames.ndim - 2
+        super().__init__(frames.path, frames.shape, frames.dtype, front=front)
+        self.dtype = _as_labels(np.zeros((1, 1), frames.dtype), is_mask).dtype
+        self._made_from = frames, is_mask
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _LabelFrames, self._made_from
+
+    def _read(self, number: int) -> NDArray[Any]:
+        frames, is_mask = self._made_from
+        return _as_labels(frames.frame(number), is_mask)
+
+
+def _looked_at(frames: Iterable[NDArray[Any]], name: str) -> bool:
+    """Refuse what cannot be labels; tell whether they are a mask of 0 and 255."""
+    highest, is_mask = 0, True
+    for frame in frames:
+        if frame.dtype.kind == "f" and not np.array_equal(frame, np.rint(frame)):
             raise ImageError(f"{name} holds numbers with fractions; expected labels, whole ones.")
-        array = array.astype(np.int64)
-    if array.dtype == np.bool_:
-        return array.view(np.uint8)
-    if int(array.min(initial=0)) < 0:
-        raise ImageError(f"{name} holds numbers below 0; expected labels, which start from 0.")
-    if int(array.max(initial=0)) == 255 and np.isin(array, (0, 255)).all():
-        return np.asarray(array == 255, np.uint8)
-    return array
+        if frame.dtype != np.bool_ and frame.min(initial=0) < 0:
+            raise ImageError(f"{name} holds numbers below 0; expected labels, which start from 0.")
+        highest = max(highest, int(frame.max(initial=0)))
+        is_mask = is_mask and bool(np.isin(frame, (0, 255)).all())
+    return is_mask and highest == 255
+
+
+def _as_labels(frame: NDArray[Any], is_mask: bool) -> NDArray[Any]:
+    """Return whole numbers; 0 and 1 of a mask of 0 and 255."""
+    if frame.dtype == np.bool_:
+        return frame.view(np.uint8)
+    if is_mask:
+        return np.asarray(frame == 255, np.uint8)
+    return frame.astype(np.int64) if frame.dtype.kind == "f" else frame
