@@ -13,9 +13,8 @@ import argparse
 import dataclasses
 import json
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 
@@ -31,6 +30,7 @@ from napari_ds2net.core.device import cpu_plan
 from napari_ds2net.core.forward import compute_maps
 from napari_ds2net.core.prepare import prepare
 from napari_ds2net.network import NetworkConfig, build_network, load_network
+from napari_ds2net.steps import result_of
 
 WIDTHS = {"ds2net": 32, "m2snet": 64}
 """Channels of the decoders, as in the papers."""
@@ -41,8 +41,6 @@ PAPERS = (
 _PAPERS_SIZE = 352
 _ROUNDS = 5
 _WARM_UP_STEPS = 30
-
-T = TypeVar("T")
 
 
 def settings_for(base: Settings, architecture: str, seed: int, epochs: int, size: int) -> Settings:
@@ -78,7 +76,7 @@ def train(
     """Train one network and score its last epoch."""
     began = time.process_time()
     trainer = Trainer(settings, split, options)
-    _finish(trainer.run())
+    result_of(trainer.run())
     seconds = time.process_time() - began
     network = load_network(options.output)
     device = torch.device("cpu")
@@ -122,15 +120,6 @@ def _timed(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
     return compute_maps(network, image)
 
 
-def _finish(steps: Generator[object, None, T]) -> T:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-
-
 def _missing_runs(options: argparse.Namespace, done: Sequence[Run]) -> None:
     """Make every run that is not there, and note each as soon as it is."""
     base = read_recipe(options.recipe)
@@ -140,10 +129,10 @@ def _missing_runs(options: argparse.Namespace, done: Sequence[Run]) -> None:
             if (architecture, seed) in there:
                 continue
             settings = settings_for(base, architecture, seed, options.epochs, options.size)
-            split = _finish(read_and_split(options.data, settings))
+            split = result_of(read_and_split(options.data, settings))
             pairs = find_pairs(options.test)
             chosen = pairs[:: max(1, len(pairs) // options.test_images)][: options.test_images]
-            tests = _finish(read_samples(chosen, settings.model, options.size))
+            tests = result_of(read_samples(chosen, settings.model, options.size))
             output = options.folder / f"{architecture}-{seed}.safetensors"
             how = RunOptions(output=output, encoder_weights=options.encoder_weights, device="cpu")
             run = train(settings, split, tests, how)

@@ -15,6 +15,7 @@ from ds2net_training.settings import Settings
 from ds2net_training.split import group_samples, hold_out
 from ds2net_training.validation import to_tensors
 from napari_ds2net.network.interface import SegmentationNetwork
+from napari_ds2net.steps import result_of
 
 _BATCH = 16
 
@@ -76,14 +77,7 @@ def read_cached(
     pairs = [pair for folder in folders for pair in find_pairs(folder)]
     order = np.random.default_rng(0).permutation(len(pairs))[:most]
     pairs = [pairs[at] for at in sorted(order.tolist())]
-    samples: list[Sample] = []
-    reading = read_samples(pairs, settings.model, settings.data.cache_size)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as stop:
-            samples = stop.value
-            break
+    samples = result_of(read_samples(pairs, settings.model, settings.data.cache_size))
     groups = group_samples(samples, settings.data.similarity)
     sources = [pair.source for pair in pairs]
     held = hold_out(groups, sources, settings.data.validation_fraction, 0)

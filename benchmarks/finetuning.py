@@ -40,6 +40,7 @@ from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import FreshViews, Source, examine
 from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.core.device import choose_plan
+from napari_ds2net.steps import result_of
 
 _NO_LIMIT = 1e12
 
@@ -115,7 +116,7 @@ class Bench:
         source: Source = (
             FreshViews(planes, maker, torch.device("cpu"))
             if settings.mode == "full"
-            else _finished(
+            else result_of(
                 cache_views(
                     planes, network, maker, self.plan,
                     CacheLimits(settings.views, _NO_LIMIT, _NO_LIMIT),
@@ -178,15 +179,6 @@ class Bench:
 def _learn(learner: Learner, source: Source, members: Sequence[int], steps: int) -> None:
     for step in range(steps):
         learner.step(source, members, step / steps)
-
-
-def _finished(steps: Any) -> Any:
-    """Return the result of a generator."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from napari_ds2net.library import ModelLibrary
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.checkpoint import load_network
 from napari_ds2net.network.interface import SegmentationNetwork
+from napari_ds2net.steps import result_of
 
 _NAMES = (
     ("C3", r"C3_"),
@@ -150,13 +151,8 @@ def _read(pair: Pair, card: ModelCard) -> NDArray[np.uint8]:
 def _encode(
     planes: Sequence[NDArray[np.uint8]], network: SegmentationNetwork, maker: ViewMaker
 ) -> CachedViews:
-    steps = cache_views(planes, network, maker, choose_plan("cpu"), CacheLimits(0, 1e12, 1e12))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            made: CachedViews = stop.value
-            return made
+    limits = CacheLimits(0, 1e12, 1e12)
+    return result_of(cache_views(planes, network, maker, choose_plan("cpu"), limits))
 
 
 def _score(cache: CachedViews, network: SegmentationNetwork, at: int) -> float:

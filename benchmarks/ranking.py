@@ -35,6 +35,7 @@ from napari_ds2net.core.prediction import Prediction
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.network.checkpoint import load_network
 from napari_ds2net.network.interface import NetworkOutput, SegmentationNetwork
+from napari_ds2net.steps import result_of
 
 _PLAIN = InferenceOptions(split_touching=False)
 _FLIPPED = InferenceOptions(split_touching=False, flips=True)
@@ -158,19 +159,11 @@ def _pairs(recipe: Mapping[str, Any], options: argparse.Namespace) -> list[Pair]
         pairs = [pair for folder in options.data for pair in find_pairs(folder)]
     else:
         reading = read_and_split(options.data, settings_from_dict(recipe))
-        pairs = [sample.pair for sample in _finished(reading).validation]
+        pairs = [sample.pair for sample in result_of(reading).validation]
     if options.most and len(pairs) > options.most:
         chosen = np.random.default_rng(0).choice(len(pairs), options.most, replace=False)
         pairs = [pairs[at] for at in sorted(chosen.tolist())]
     return pairs
-
-
-def _finished(steps: Any) -> Any:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -40,6 +40,7 @@ from ds2net_training.finetuning.views import ViewMaker
 from ds2net_training.semi.settings import SemiSettings
 from napari_ds2net.core.device import choose_plan
 from napari_ds2net.core.files import read_image
+from napari_ds2net.steps import result_of
 
 _NO_LIMIT = 1e12
 _SPARE = 20
@@ -130,13 +131,8 @@ class Bench:
         limits = CacheLimits(max(views, 1), _NO_LIMIT, _NO_LIMIT)
         if views == 0:
             limits = CacheLimits(0, _NO_LIMIT, _NO_LIMIT)
-        steps = cache_views(planes, self.subject.network(), self.maker, choose_plan("cpu"), limits)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                made: CachedViews = stop.value
-                return made
+        plan = choose_plan("cpu")
+        return result_of(cache_views(planes, self.subject.network(), self.maker, plan, limits))
 
 
 def _subset(views: CachedViews, kept: Sequence[int]) -> CachedViews:

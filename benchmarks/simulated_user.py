@@ -34,6 +34,7 @@ from napari_ds2net.core.files import read_image
 from napari_ds2net.core.inference import predict
 from napari_ds2net.errors import DatasetError
 from napari_ds2net.library import ModelLibrary
+from napari_ds2net.steps import result_of
 from napari_ds2net.workspace import SourceInfo, Workspace
 
 ROUNDS = (4, 8, 16, 32)
@@ -109,23 +110,14 @@ class User:
         loaded = load_model(selected, "cpu")
         by_path = {pair.image: pair for pair in left}
         steps = rank_steps(list(by_path), loaded.network, loaded.card, loaded.plan)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                return [by_path[image.path] for image in stop.value[:count]]
+        return [by_path[image.path] for image in result_of(steps)[:count]]
 
     def _fine_tune(
         self, parent: str, data: Path, name: str, library: ModelLibrary
     ) -> FineTuneResult:
         settings = make_settings(self.mode, minutes=self.minutes, seed=self.seed)
         steps = finetune_steps(parent, data, name, settings, device="cpu", library=library)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                result: FineTuneResult = stop.value
-                return result
+        return result_of(steps)
 
 
 def mean_dice(model: str, pairs: Sequence[Pair]) -> float:

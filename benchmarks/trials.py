@@ -25,6 +25,7 @@ from ds2net_training.trainer import Trainer
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.checkpoint import load_network
 from napari_ds2net.network.header import read_header
+from napari_ds2net.steps import result_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,13 +70,7 @@ def read_domain(folders: Sequence[Path], settings: Settings, most_validated: int
 
     At most so many validation images are kept, whole groups at random.
     """
-    steps = read_and_split(folders, settings)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            split: SplitSamples = stop.value
-            break
+    split = result_of(read_and_split(folders, settings))
     names = sorted(set(split.validation_groups))
     order = [names[at] for at in np.random.default_rng(0).permutation(len(names))]
     kept: list[int] = []

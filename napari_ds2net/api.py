@@ -19,6 +19,7 @@ from napari_ds2net.core.prediction import Prediction
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.checkpoint import build_network, load_checkpoint, load_parameters
+from napari_ds2net.steps import Steps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,15 +95,11 @@ def segment(
     (240, 320)
     """
     loaded = load_model(model, device)
-    steps = predict_steps(image, loaded.network, loaded.card, loaded.plan, options)
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            prediction: Prediction = end.value
-            return prediction
+    steps = Steps(predict_steps(image, loaded.network, loaded.card, loaded.plan, options))
+    for event in steps:
         if isinstance(event, SteppedDown):
             warnings.warn(event.reason, RuntimeWarning, stacklevel=2)
+    return steps.result
 
 
 def load_model(model: str | Path, device: str = "auto") -> LoadedModel:

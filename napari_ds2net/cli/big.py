@@ -17,6 +17,7 @@ from napari_ds2net.cli.outputs import BIG_ENDING, plan_jobs
 from napari_ds2net.core.export.formats import MAPS, ExportOptions, Format
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.errors import DS2NetError, SettingsError
+from napari_ds2net.steps import Steps
 
 if TYPE_CHECKING:
     from napari_ds2net.api import LoadedModel
@@ -156,16 +157,12 @@ def _segment(
             "--output, or add --update."
         )
     part = target.with_name(f".{target.name}.part")
-    steps = big_steps(
-        opened, loaded.network, loaded.card, loaded.plan, part, run.options, model=model
+    steps = Steps(
+        big_steps(opened, loaded.network, loaded.card, loaded.plan, part, run.options, model=model)
     )
-    while True:
-        try:
-            _show(image, next(steps), *shown)
-        except StopIteration as end:
-            result: BigResult = end.value
-            break
-    result.note(versions=installed_versions(), created=now(), device=loaded.plan.device)
+    for event in steps:
+        _show(image, event, *shown)
+    steps.result.note(versions=installed_versions(), created=now(), device=loaded.plan.device)
     if target.exists():
         shutil.rmtree(target)
     os.replace(part, target)

@@ -12,6 +12,7 @@ import typer
 from napari_ds2net.cli.console import complain, errors_in_words, progress, say
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
+from napari_ds2net.steps import Steps, result_of
 
 if TYPE_CHECKING:
     from ds2net_training.dataset import Pair
@@ -110,15 +111,11 @@ def _pairs(
             f"The card of {trained.card.name} has no recipe of a training; evaluate it without "
             "--validation on images that it did not learn from."
         )
-    steps = read_and_split(folders, settings_from_dict(recipe))
+    settings = settings_from_dict(recipe)
     with progress() as display:
         display.add_task("Reading", total=None)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                split = stop.value
-                return [sample.pair for sample in split.validation], split.validation_groups
+        split = result_of(read_and_split(folders, settings))
+    return [sample.pair for sample in split.validation], split.validation_groups
 
 
 def _note(path: Path, report: EvaluationReport) -> None:
@@ -140,18 +137,14 @@ def _follow(
     """Score every image; the bar names the last one, failures are told at once."""
     from ds2net_training.evaluation import evaluate_steps
 
-    steps = evaluate_steps(pairs, loaded.network, loaded.card, loaded.plan, options, groups)
+    steps = Steps(evaluate_steps(pairs, loaded.network, loaded.card, loaded.plan, options, groups))
     with progress() as display:
         task = display.add_task("Scoring", total=len(pairs))
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as stop:
-                report: EvaluationReport = stop.value
-                return report
+        for event in steps:
             if (failure := event.failure) is not None:
                 complain(f"{failure.source}/{failure.name}: {failure.reason}", above=display)
             elif event.scores is not None:
                 dice = event.scores.scores.get("dice", float("nan"))
                 display.update(task, description=f"{event.scores.name}, Dice {dice:.3f}")
             display.update(task, completed=event.done)
+    return steps.result

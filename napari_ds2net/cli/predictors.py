@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from napari_ds2net.cli.console import complain
 from napari_ds2net.errors import DS2NetError, SettingsError
 from napari_ds2net.library import ModelLibrary
+from napari_ds2net.steps import Steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,16 +127,11 @@ class LocalPredictor:
 
         if task.pixels is None:
             return _failure_of(task)
-        loaded = self._loaded
-        steps = frame_steps(
-            task.pixels, loaded.network, loaded.card, loaded.plan, self._options, wanted
-        )
-        while True:
-            try:
-                on_tile(task, next(steps))
-            except StopIteration as stop:
-                result: FrameResult = stop.value
-                return result
+        network, card, plan = self._loaded.network, self._loaded.card, self._loaded.plan
+        steps = Steps(frame_steps(task.pixels, network, card, plan, self._options, wanted))
+        for tile in steps:
+            on_tile(task, tile)
+        return steps.result
 
 
 class PoolPredictor:

@@ -20,6 +20,7 @@ from napari_ds2net.cli.console import (
 from napari_ds2net.cli.outputs import find_images
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
+from napari_ds2net.steps import Steps
 
 if TYPE_CHECKING:
     from ds2net_training.ranking import RankedImage
@@ -77,20 +78,16 @@ def _follow(paths: Sequence[Path], loaded: LoadedModel) -> tuple[Sequence[Ranked
     """Segment every image; failures are told at once, and counted."""
     from ds2net_training.ranking import rank_steps
 
-    steps = rank_steps(paths, loaded.network, loaded.card, loaded.plan, stacks=True)
+    steps = Steps(rank_steps(paths, loaded.network, loaded.card, loaded.plan, stacks=True))
     failed = 0
     with progress() as display:
         task = display.add_task("Segmenting", total=len(paths))
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as stop:
-                ordered: tuple[RankedImage, ...] = stop.value
-                return ordered, failed
+        for event in steps:
             if event.failure is not None:
                 failed += 1
                 complain(f"{event.path}: {event.failure}", above=display)
             display.update(task, description=event.path.name, completed=event.done)
+    return steps.result, failed
 
 
 def _as_json(ordered: Sequence[RankedImage]) -> str:

@@ -13,6 +13,7 @@ from napari_ds2net.core.events import SteppedDown, TileDone
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.image_score import image_score
 from napari_ds2net.core.measures import Measures
+from napari_ds2net.steps import Steps
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,16 +79,13 @@ def frame_steps(
     from napari_ds2net.core.inference import predict_steps
 
     notes: list[str] = []
-    steps = predict_steps(pixels, network, card, plan, options)
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            return frame_result(end.value, wanted, notes)
+    steps = Steps(predict_steps(pixels, network, card, plan, options))
+    for event in steps:
         if isinstance(event, SteppedDown):
             notes.append(event.reason)
         else:
             yield event
+    return frame_result(steps.result, wanted, notes)
 
 
 def frame_result(

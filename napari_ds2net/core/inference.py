@@ -24,6 +24,7 @@ from napari_ds2net.core.runner import Runner, TilesTooLarge, can_be_halved, halv
 from napari_ds2net.core.tiling import Band, BandBlender, Tile, TileGrid, make_grid
 from napari_ds2net.errors import ImageError
 from napari_ds2net.network.card import Framing, ModelCard
+from napari_ds2net.steps import result_of
 
 __all__ = [
     "Event",
@@ -47,13 +48,7 @@ def predict(
     options: InferenceOptions | None = None,
 ) -> Prediction:
     """Segment an image, without following the events; see `predict_steps`."""
-    steps = predict_steps(image, network, card, plan, options)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            prediction: Prediction = end.value
-            return prediction
+    return result_of(predict_steps(image, network, card, plan, options))
 
 
 def predict_steps(

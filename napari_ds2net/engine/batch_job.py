@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.engine.host import alone
+from napari_ds2net.steps import result_of
 
 if TYPE_CHECKING:
     from napari_ds2net.core.frame_result import FrameResult
-
-R = TypeVar("R")
 
 
 def segment_frame(
@@ -65,7 +64,8 @@ def _segment_frame(
     from napari_ds2net.core.frame_result import frame_steps
 
     loaded = load_model(model, device)
-    return _last(frame_steps(pixels, loaded.network, loaded.card, loaded.plan, options, wanted))
+    steps = frame_steps(pixels, loaded.network, loaded.card, loaded.plan, options, wanted)
+    return result_of(steps)
 
 
 def _warm_up(model: str, device: str) -> str:
@@ -73,15 +73,5 @@ def _warm_up(model: str, device: str) -> str:
     from napari_ds2net.engine import jobs
     from napari_ds2net.library.files import sha256_of
 
-    _last(jobs.warm_up(model, device))
+    result_of(jobs.warm_up(model, device))
     return sha256_of(load_model(model, device).path)
-
-
-def _last(steps: Generator[object, None, R]) -> R:
-    """Run through the steps, and return what they return."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: R = end.value
-            return result

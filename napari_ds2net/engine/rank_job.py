@@ -6,6 +6,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_ds2net.steps import Steps
+
 
 @dataclass(frozen=True, slots=True)
 class ImageLooked:
@@ -47,14 +49,11 @@ def rank_images(
     loaded = load_model(model, device)
     from ds2net_training.ranking import rank_steps
 
-    steps = rank_steps([Path(path) for path in paths], loaded.network, loaded.card, loaded.plan)
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            ranked = end.value
-            break
+    files = [Path(path) for path in paths]
+    steps = Steps(rank_steps(files, loaded.network, loaded.card, loaded.plan))
+    for event in steps:
         yield ImageLooked(event.done, event.total, str(event.path), event.failure)
+    ranked = steps.result
     return Ranked(
         tuple(str(image.path) for image in ranked), tuple(image.score for image in ranked)
     )

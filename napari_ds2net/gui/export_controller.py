@@ -30,6 +30,7 @@ from napari_ds2net.gui._layers.exporting import MadeBy, as_origin, made_by, one_
 from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.export import THIS_FRAME, ExportPanel
+from napari_ds2net.steps import Steps
 
 _NO_LABELS = "There are no labels yet: segment an image, or open or draw labels."
 _MOST_SEARCHED_BYTES = 64 * 2**20
@@ -269,18 +270,16 @@ class ExportController(QObject):
 
         def work() -> ExportDone | None:
             origin = as_origin(made, find)
-            steps = export_steps(
+            steps = Steps(export_steps(
                 subject, options, folder, origin,
                 source_name=source_name, cancelled=self._cancelled.is_set,
-            )  # fmt: skip
+            ))  # fmt: skip
             try:
-                while True:
-                    self._progressed.emit(next(steps))
-            except StopIteration as end:
-                done: ExportDone = end.value
-                return done
+                for progress in steps:
+                    self._progressed.emit(progress)
             except ExportCancelled:
                 return None
+            return steps.result
 
         self.background.run(work, self._on_done, self._on_failed)
 

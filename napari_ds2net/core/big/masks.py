@@ -21,6 +21,7 @@ from napari_ds2net.core.big.store import MASK, PROBABILITY, BigResult
 from napari_ds2net.core.events import BlockDone
 from napari_ds2net.core.postprocess import PostprocessOptions
 from napari_ds2net.errors import SettingsError
+from napari_ds2net.steps import Steps
 
 BLOCK_PX = 1024
 """Edge of a block: a few hundred MiB at most with all that is computed of it."""
@@ -91,15 +92,10 @@ def big_mask_steps(
     else:
         steps = _make_plain(result, blocks, options)
         rounds = 1 + int(options.fill_holes) + int(options.smallest_object_px > 1)
-    done = 0
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            objects: int | None = end.value
-            return objects
-        done += 1
+    cleaning = Steps(steps)
+    for done, _ in enumerate(cleaning, start=1):
         yield BlockDone(done, rounds * len(blocks))
+    return cleaning.result
 
 
 def _make_plain(

@@ -34,6 +34,7 @@ from napari_ds2net.core.export.record import (
 from napari_ds2net.core.export.subject import ExportSubject
 from napari_ds2net.core.export.tiff import save_labels_tiff, save_map_tiff
 from napari_ds2net.errors import ExportError
+from napari_ds2net.steps import result_of
 
 _BLOCK_BYTES = 2**20
 
@@ -130,10 +131,8 @@ def export_file(
         for each in plan_files(subject, options, path.parent)
     ]
     record = record_path(path.stem, path.parent)
-    steps = _Export(subject, options, lambda: False).steps(
-        planned, record, origin or Origin(), None
-    )
-    return _last(steps)
+    job = _Export(subject, options, lambda: False)
+    return result_of(job.steps(planned, record, origin or Origin(), None))
 
 
 def _renamed(subject: ExportSubject, planned: PlannedFile, path: Path) -> str:
@@ -149,18 +148,7 @@ def export(
     source_name: str | None = None,
 ) -> ExportDone:
     """Do `export_steps` without following it."""
-    steps = export_steps(subject, options, folder, origin, source_name=source_name)
-    return _last(steps)
-
-
-def _last(steps: Generator[ExportProgress, None, ExportDone]) -> ExportDone:
-    """Run through the steps, and return what they return."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            done: ExportDone = end.value
-            return done
+    return result_of(export_steps(subject, options, folder, origin, source_name=source_name))
 
 
 def _check(subject: ExportSubject, options: ExportOptions, planned: list[PlannedFile]) -> None:

@@ -14,12 +14,13 @@ from ds2net_training.finetuning.companion import Uncorrected
 from ds2net_training.finetuning.events import FeaturesCached, FineTuneEvent, SteppedDown
 from ds2net_training.finetuning.learner import Learner, Teacher
 from ds2net_training.finetuning.settings import FineTuneSettings
-from ds2net_training.finetuning.sources import CachedViews, FreshViews, Source
+from ds2net_training.finetuning.sources import FreshViews, Source
 from ds2net_training.finetuning.unlabelled import evenly
 from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.core.device import ComputePlan
 from napari_ds2net.core.memory import free
 from napari_ds2net.network.card import ModelCard
+from napari_ds2net.steps import Steps
 
 Planes = Sequence[NDArray[np.uint8]]
 _CACHE_SHARE = 0.3
@@ -120,16 +121,13 @@ class Preparation:
         if self._settings.trains_all:
             return FreshViews(planes, self._maker, torch.device(self._plan.device))
         began = self._clock.passed
-        caching = cache_views(planes, self._learner.network, self._maker, self._plan, limits)
-        while True:
-            try:
-                event = next(caching)
-            except StopIteration as stop:
-                source: CachedViews = stop.value
-                self._seconds_each = (self._clock.passed - began) / (source.views * source.images)
-                return source
+        caching = Steps(cache_views(planes, self._learner.network, self._maker, self._plan, limits))
+        for event in caching:
             if isinstance(event, SteppedDown) or self._clock.may_tell() or _is_last(event):
                 yield event
+        source = caching.result
+        self._seconds_each = (self._clock.passed - began) / (source.views * source.images)
+        return source
 
 
 def _is_last(event: FeaturesCached) -> bool:
