@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +10,11 @@ import typer
 
 from napari_ds2net.cli.console import complain, errors_in_words, note, say
 from napari_ds2net.cli.finetune_display import FineTuneDisplay, comparison_table
-from napari_ds2net.cli.interrupt import StopRequest
+from napari_ds2net.cli.interrupt import run_until_stopped
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 
 if TYPE_CHECKING:
-    from ds2net_training.finetuning.events import FineTuneEvent, FineTuneResult
     from ds2net_training.finetuning.settings import FineTuneSettings
 
 _NOT_BETTER = 3
@@ -87,7 +85,7 @@ def finetune(
     steps = finetune_steps(
         model, data, name, settings, device=device, unlabelled=unlabelled or (), library=library
     )
-    result = _follow(steps)
+    result = run_until_stopped(steps, FineTuneDisplay(), "Stopping after this step.")
     if result is None:
         complain("nothing was kept.", kind="Stopped")
         raise typer.Exit(130)
@@ -112,20 +110,3 @@ def _settings(
     if mode != "semi":
         raise SettingsError(f"--as-released belongs to the mode semi; the mode is {mode}.")
     return dataclasses.replace(settings, semi=SemiSettings.as_released())
-
-
-def _follow(steps: Generator[FineTuneEvent, None, FineTuneResult]) -> FineTuneResult | None:
-    """Run a fine-tuning to its end and show it; None if it was interrupted."""
-    shown = FineTuneDisplay()
-    with StopRequest(lambda: shown.note("Stopping after this step.")) as stop:
-        try:
-            with shown:
-                while not stop.made:
-                    try:
-                        shown.show(next(steps))
-                    except StopIteration as end:
-                        result: FineTuneResult = end.value
-                        return result
-        finally:
-            steps.close()
-    return None

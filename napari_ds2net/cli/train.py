@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_ds2net.cli.console import complain, errors_in_words, say
-from napari_ds2net.cli.interrupt import StopRequest
+from napari_ds2net.cli.interrupt import run_until_stopped
 from napari_ds2net.cli.recipes import find_recipe
 from napari_ds2net.cli.training_display import TrainingDisplay, duration
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 
 if TYPE_CHECKING:
-    from ds2net_training.evaluation import ImageScored
-    from ds2net_training.events import Event, TrainingResult
     from ds2net_training.trainer import RunOptions
 
 _SUFFIX = ".safetensors"
+_STOPPING = "Stopping after this step; Ctrl-C again stops at once."
 
 
 @errors_in_words
@@ -92,12 +90,14 @@ def train(
         workers=workers,
     )
     output.absolute().parent.mkdir(parents=True, exist_ok=True)
-    result = _follow(train_steps(settings, folders, options), log)
+    first = is_first_process()
+    display = TrainingDisplay(log if first else None, quiet=not first)
+    result = run_until_stopped(train_steps(settings, folders, options), display, _STOPPING)
     if result is None:
-        if is_first_process():
+        if first:
             _say_how_to_go_on(options, recipe, folders)
         raise typer.Exit(130)
-    if is_first_process():
+    if first:
         say(
             f"{result.path}: validation Dice {result.best_dice:.3f} in epoch {result.best_epoch} "
             f"of {result.epochs_run}, {duration(result.seconds)}"
@@ -128,26 +128,6 @@ def _check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
         )
     if output.exists():
         raise SettingsError(f"{output} exists; choose another --output, or add --overwrite.")
-
-
-def _follow(
-    steps: Generator[Event | ImageScored, None, TrainingResult], log: Path | None
-) -> TrainingResult | None:
-    """Run a training to its end and show it; None if it was asked to stop."""
-    shown = TrainingDisplay(log if is_first_process() else None, quiet=not is_first_process())
-    stopping = "Stopping after this step; Ctrl-C again stops at once."
-    with StopRequest(lambda: shown.note(stopping)) as stop:
-        try:
-            with shown:
-                while not stop.made:
-                    try:
-                        shown.show(next(steps))
-                    except StopIteration as end:
-                        result: TrainingResult = end.value
-                        return result
-        finally:
-            steps.close()  # the trainer saves a resume point
-    return None
 
 
 def _say_how_to_go_on(options: RunOptions, recipe: str, folders: list[Path]) -> None:
