@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_ds2net.cli.outputs import Job
     from napari_ds2net.core.events import TileDone
     from napari_ds2net.core.export.formats import Format
+    from napari_ds2net.core.export.record_parts import RegionRecord
     from napari_ds2net.core.frame_result import FrameResult
     from napari_ds2net.core.image import ImageData
     from napari_ds2net.core.options import InferenceOptions
@@ -94,11 +95,25 @@ class Predictor(Protocol):
 
 
 class LocalPredictor:
-    """Computes in this process, a frame at a time."""
+    """Computes in this process, a frame at a time.
 
-    def __init__(self, loaded: LoadedModel, options: InferenceOptions) -> None:
+    Parameters
+    ----------
+    loaded, options
+        The network, and the choices for it.
+    regions
+        The parts of every frame that it sees, one after the other; the whole frame if empty.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        options: InferenceOptions,
+        regions: tuple[RegionRecord, ...] = (),
+    ) -> None:
         self._loaded = loaded
         self._options = options
+        self._regions = regions
 
     @property
     def card(self) -> ModelCard:
@@ -123,12 +138,16 @@ class LocalPredictor:
     def _segment(
         self, task: Task, wanted: Sequence[Format], on_tile: OnTile
     ) -> FrameResult | DS2NetError | OSError:
+        from napari_ds2net.core.frame_regions import region_steps
         from napari_ds2net.core.frame_result import frame_steps
 
         if task.pixels is None:
             return _failure_of(task)
-        network, card, plan = self._loaded.network, self._loaded.card, self._loaded.plan
-        steps = Steps(frame_steps(task.pixels, network, card, plan, self._options, wanted))
+        loaded, regions = self._loaded, self._regions
+        how = loaded.network, loaded.card, loaded.plan, self._options, wanted
+        steps = Steps(
+            region_steps(task.pixels, regions, *how) if regions else frame_steps(task.pixels, *how)
+        )
         for tile in steps:
             on_tile(task, tile)
         return steps.result

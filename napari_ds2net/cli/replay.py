@@ -11,7 +11,7 @@ import typer
 
 from napari_ds2net.cli.console import complain, note, say
 from napari_ds2net.cli.outputs import check_outputs, make_folder, plan_jobs
-from napari_ds2net.cli.predictors import open_predictor
+from napari_ds2net.cli.predictors import LocalPredictor
 from napari_ds2net.cli.segmenting import Segmenting, segment_steps
 from napari_ds2net.core.export.formats import RECORD, ExportOptions, Format, MapType
 from napari_ds2net.errors import DeviceError, DS2NetError, ExportError, ModelNotFoundError
@@ -19,6 +19,7 @@ from napari_ds2net.library import ModelLibrary
 
 if TYPE_CHECKING:
     from napari_ds2net.core.export.record import ModelRecord, RunRecord, SourceRecord
+    from napari_ds2net.core.export.record_parts import ChannelsRecord
     from napari_ds2net.core.image import ImageData
 
 _FOLDER = "replay"
@@ -60,22 +61,31 @@ def replay(
     typer.Exit
         With 1 where the pixels are not those of the record.
     """
+    from napari_ds2net.api import load_model
     from napari_ds2net.core.export.record import RunRecord
 
     record = RunRecord.read(record_file)
     settings, source = record.origin.settings, record.source
+    if record.origin.model is not None and settings is None:
+        raise ExportError(
+            f"{record_file} does not hold the settings: its frames or regions were segmented with "
+            "different ones, and a record holds those of one way only. Segment them in the window "
+            "again."
+        )
     if record.origin.model is None or settings is None or source is None:
         raise ExportError(
             f"{record_file} does not say which model made the labels of which image, as for labels "
             "that were drawn or came from a file; there is nothing to repeat."
         )
-    if record.origin.part:
+    if record.origin.part and not record.origin.regions:
         raise ExportError(
-            f"{record_file} is of an image of which only a part was segmented; segment that part "
-            "in the window again."
+            f"{record_file} does not hold the region of the image that was segmented, as it was "
+            "written by an older version; segment that part in the window again."
         )
     stem = record_file.stem.removesuffix(f"_{RECORD}")
-    path, image = _find_image(record_file, stem, source, inputs)
+    path, image = _find_image(record_file, stem, record, inputs)
+    for region in record.origin.regions:
+        region.check_fits(image.plane_shape)
     model_file = _find_model(record.origin.model, model)
     output = record_file.parent / _FOLDER if output is None else output
     wanted = _formats(record, overwrite)
@@ -84,9 +94,10 @@ def replay(
     make_folder(output)
     _tell_versions(record)
     chosen = _device(device, record.origin.device)
-    with open_predictor(str(model_file), chosen, settings) as predictor:
-        how = Segmenting(predictor, settings, wanted)
-        (done,) = segment_steps([job], how, read=lambda _: image)
+    regions, channels = record.origin.regions, record.origin.channels
+    predictor = LocalPredictor(load_model(model_file, chosen), settings, regions)
+    how = Segmenting(predictor, settings, wanted, regions=regions, channels=channels)
+    (done,) = segment_steps([job], how, read=lambda _: image)
     if done.failure is not None:
         raise done.failure
     if done.record is not None:
@@ -116,7 +127,7 @@ def _compare(record: RunRecord, made: RunRecord, image: Path) -> None:
 
 
 def _find_image(
-    record_file: Path, stem: str, source: SourceRecord, inputs: Sequence[Path]
+    record_file: Path, stem: str, record: RunRecord, inputs: Sequence[Path]
 ) -> tuple[Path, ImageData]:
     """Return the image of a record, found and compared with it.
 
@@ -126,13 +137,15 @@ def _find_image(
         It is not there, or its pixels are others.
     """
     from napari_ds2net.core.export.record import hash_pixels
-    from napari_ds2net.core.stack_files import read_stack
 
+    source = record.source
+    if source is None:
+        raise ExportError(f"{record_file} does not say which image it is of.")
     if len(inputs) > 1:
         raise ExportError(f"A record is of one image, and {len(inputs)} are named; name one.")
     for path in inputs or _candidates(record_file, stem, source):
         try:
-            image = read_stack(path)
+            image = _read(path, source, record.origin.channels)
             found = hash_pixels(image)
         except DS2NetError:
             if inputs:
@@ -149,6 +162,40 @@ def _find_image(
     raise ExportError(
         f"The image{named} of {record_file} is not beside it or in this folder; name it: ds2net "
         f"segment --replay {record_file} IMAGE"
+    )
+
+
+def _read(path: Path, source: SourceRecord, channels: ChannelsRecord | None) -> ImageData:
+    """Read an image as the record had it, with the channels that it names.
+
+    Raises
+    ------
+    DS2NetError
+        It cannot be read, or has no such channels.
+    """
+    from napari_ds2net.core.channels import ChosenChannels
+    from napari_ds2net.core.file_kinds import kind_of
+    from napari_ds2net.core.image import ImageData
+    from napari_ds2net.core.stack_files import read_stack
+    from napari_ds2net.core.tiff_frames import open_pages
+
+    if channels is None:
+        return read_stack(path)
+    array = open_pages(path) if kind_of(path) == "TIFF" else read_stack(path).array
+    expected = len(source.axes.removesuffix("c")) + 1
+    if array.ndim != expected:
+        raise ExportError(
+            f"{path} has the shape {tuple(array.shape)}, and the record tells of one of {expected} "
+            f"axes with channels along axis {channels.axis}; name the image that was exported."
+        )
+    chosen = ChosenChannels(array, channels.axis, channels.chosen)
+    if chosen.shape != source.shape:
+        raise ExportError(
+            f"The channels {channels.chosen} of {path} have the shape {chosen.shape}, expected "
+            f"{source.shape}; name the image that was exported."
+        )
+    return ImageData(
+        array=chosen, axes=source.axes, scale=source.scale, unit=source.unit, name=path.stem
     )
 
 

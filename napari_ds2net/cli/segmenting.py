@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_ds2net.core.events import TileDone
     from napari_ds2net.core.export.formats import ExportOptions, Format
     from napari_ds2net.core.export.record import Origin, RunRecord
+    from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
     from napari_ds2net.core.frame_result import FrameResult
     from napari_ds2net.core.frame_store import FrameStore
     from napari_ds2net.core.image import ImageData, PixelArray
@@ -46,12 +47,16 @@ class Segmenting:
         What is written.
     pixel_size_um
         Edge of a pixel in micrometres where the files do not say it; None if unknown.
+    regions, channels
+        What the predictor sees of every frame, and the reader of every image, for the record.
     """
 
     predictor: Predictor
     options: InferenceOptions
     wanted: ExportOptions
     pixel_size_um: float | None = None
+    regions: tuple[RegionRecord, ...] = ()
+    channels: ChannelsRecord | None = None
 
     def read(self, path: Path) -> ImageData:
         """Read an image, or open the frames of one.
@@ -120,7 +125,12 @@ def segment_steps(
     EngineError
         Nothing can be computed any more.
     """
-    origin = origin_of(how.predictor, how.options)
+    origin = dataclasses.replace(
+        origin_of(how.predictor, how.options),
+        part=bool(how.regions),
+        regions=how.regions,
+        channels=how.channels,
+    )
     failed: set[Path] = set()
     gathering: _Gathering | None = None
 

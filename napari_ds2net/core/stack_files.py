@@ -14,7 +14,7 @@ from napari_ds2net.core.files import read_image
 from napari_ds2net.core.frames import OpenedFile
 from napari_ds2net.core.image import ImageData, PixelArray
 from napari_ds2net.core.tiff_chain import refuse_broken_chain
-from napari_ds2net.core.tiff_frames import TiffFrames
+from napari_ds2net.core.tiff_frames import open_pages
 from napari_ds2net.errors import ImageError
 
 _CM = 10_000.0
@@ -63,7 +63,7 @@ def read_stack(path: Path | str) -> ImageData:
         return ImageData.from_array(read_image(path), name=path.stem)
     front = "".join(axis for axis in described.axes if axis not in "YXS")
     letters = _letters(front, path.name)
-    pixels: PixelArray = _open_pages(path) if front else read_image(path)
+    pixels: PixelArray = open_pages(path) if front else read_image(path)
     colour = "c" if pixels.ndim > len(letters) + 2 else ""
     steps = [described.steps.get(axis, 1.0) for axis in (*letters, "y", "x")]
     return ImageData(
@@ -130,19 +130,6 @@ def _describe(path: Path) -> _Description | None:
 
 def _is_kept(axis: str, length: int) -> bool:
     return axis in "YX" or length > 1
-
-
-def _open_pages(path: Path) -> TiffFrames:
-    """Open a stack whose pages are read when they are asked for."""
-    try:
-        return TiffFrames(path)
-    except ImageError:
-        raise
-    except Exception as error:  # what a damaged file makes a decoder raise has no common class
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(
-            f"{path.name} is a TIFF that cannot be read ({reason}); it may be damaged."
-        ) from error
 
 
 def steps_of_tiff(tiff: tifffile.TiffFile) -> tuple[dict[str, float], str]:

@@ -128,6 +128,25 @@ class TiffFrames(Frames):
         return np.asarray(frames[number % per_page])
 
 
+def open_pages(path: Path) -> TiffFrames:
+    """Open a stack whose pages are read when they are asked for.
+
+    Raises
+    ------
+    ImageError
+        It is no stack, or cannot be read.
+    """
+    try:
+        return TiffFrames(path)
+    except ImageError:
+        raise
+    except Exception as error:  # what a damaged file makes a decoder raise has no common class
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(
+            f"{path.name} is a TIFF that cannot be read ({reason}); it may be damaged."
+        ) from error
+
+
 def _layout_of(tiff: tifffile.TiffFile, name: str) -> _Layout:
     """Find the frames of a file without reading pixels."""
     series = tiff.series[0]

@@ -9,6 +9,7 @@ from typing import Any
 from qtpy.QtCore import QObject
 
 from napari_ds2net.core.events import SteppedDown, TileDone
+from napari_ds2net.core.export.record_parts import RegionRecord
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.engine import EngineState, Run
 from napari_ds2net.engine.jobs import FrameDone, FrameStarted, SegmentDone, segment_frames
@@ -47,6 +48,16 @@ class _ActiveRun:
     began: float = field(default_factory=time.monotonic)
     finished: list[Frame] = field(default_factory=list[Frame])
     done: SegmentDone | None = None
+
+    def made(self, frame: Frame, device: str) -> MadeWith:
+        """Say how a frame was made, with what was there of it before."""
+        source = self.results.source
+        now = MadeWith(self.results.model, self.options, device, source.channels_record)
+        if self.region is None:
+            return now
+        height, width = source.plane_shape
+        whole = RegionRecord(top=0, left=0, height=height, width=width)
+        return now.then(self.region.record(), self.results.made.get(frame), whole)
 
 
 class SegmentController(QObject):
@@ -241,8 +252,7 @@ class SegmentController(QObject):
             _messages.tell(f"Your edited mask is kept as {kept!r}; the new one is a new layer.")
         results.write(frame, event.prediction, event.prediction.mask, active.region)
         active.finished.append(frame)
-        device, whole = event.prediction.device, active.region is None
-        results.made[frame] = MadeWith(results.model, active.options, device, whole)
+        results.made[frame] = active.made(frame, event.prediction.device)
         post = active.options.postprocessing(self.model.card)
         self.follower.note(results, frame, post)
         if active.region is not None:

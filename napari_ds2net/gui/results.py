@@ -11,12 +11,13 @@ import math
 import tempfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
 
@@ -44,12 +45,45 @@ def make_array(shape: Sequence[int], dtype: Any) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True)
 class MadeWith:
-    """How a frame was segmented: the model, the choices, where, and whether it was all of it."""
+    """How a frame was segmented.
+
+    Attributes
+    ----------
+    model, options, device
+        With what, and where.
+    channels
+        What the network saw of an image with an axis of channels; None for any other.
+    regions
+        Its parts, one run after the other; empty where all of it was segmented at once.
+    is_mixed
+        Whether another model or other choices made what lies around the last region.
+    """
 
     model: str
     options: InferenceOptions
     device: str
-    whole: bool
+    channels: ChannelsRecord | None = None
+    regions: tuple[RegionRecord, ...] = ()
+    is_mixed: bool = False
+
+    def then(self, region: RegionRecord, before: MadeWith | None, whole: RegionRecord) -> MadeWith:
+        """Add the region of this run to how the frame was made before, `whole` being all of it."""
+        if before is None:
+            return replace(self, regions=(region,))
+        if before.is_mixed or before._computing() != self._computing():
+            return replace(self, regions=(region,), is_mixed=True)
+        return replace(self, regions=(*(before.regions or (whole,)), region))
+
+    def _computing(self) -> tuple[object, ...]:
+        """Return all but the choices for the mask, which is made anew of all regions."""
+        options = replace(
+            self.options,
+            threshold=None,
+            smallest_object_px=None,
+            fill_holes=None,
+            split_touching=None,
+        )
+        return self.model, self.device, self.channels, options
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import QMessageBox
 
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.export.record import RunRecord
+from napari_ds2net.core.export.record_parts import ChannelsRecord
 from napari_ds2net.core.export.run import export_steps
 from napari_ds2net.gui import export_controller
 from napari_ds2net.gui.export_widget import ExportWidget
@@ -111,6 +112,33 @@ def test_the_record_says_model_settings_and_edits(
     exporter.name_field.value = "edited"
     press_export(qtbot, exporter)
     assert RunRecord.read(folder / "edited_record.json").origin.edited is True
+
+
+def test_the_record_holds_regions_and_channels(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, exporter: ExportWidget, folder: Path
+) -> None:
+    pixels = np.stack([np.zeros((60, 80), np.uint8), disc()])
+    viewer.add_image(pixels, name="cells", axis_labels=("c", "y", "x"))
+    panel.red_field.value, panel.green_field.value = 1, None
+    boxes = np.array([[0, 0], [0, 40], [60, 40], [60, 0]]), np.array([[20, 30], [40, 30], [20, 70]])
+    shapes = viewer.add_shapes([boxes[0]], shape_type="polygon")
+    viewer.layers.selection.active = viewer.layers["cells"]
+    panel.region_field.value = panel.region_field.choices[2]
+    segment(qtbot, panel)
+    shapes.data = [boxes[1]]
+    segment(qtbot, panel)
+    exporter.folder_field.value = str(folder)
+    choose(exporter, Format.LABELS)
+    press_export(qtbot, exporter)
+    origin = RunRecord.read(folder / "cells_record.json").origin
+    assert (origin.part, origin.channels) == (True, ChannelsRecord(axis=0, chosen=(1,)))
+    first, second = origin.regions
+    assert (first.place, first.height) == ((slice(0, 60), slice(0, 41)), 60)
+    assert second.place == (slice(20, 41), slice(30, 71))
+    inside = second.inside()
+    assert inside is not None
+    assert inside[1, 1]
+    assert not inside[-1, -1]
 
 
 @pytest.mark.parametrize("answer", ["Yes", "No"])

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ds2net.core.export.plain_values import build
+from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.measures import Measures
 from napari_ds2net.core.options import InferenceOptions
@@ -98,6 +99,11 @@ class Origin:
         Whether a person changed the labels since; None where nobody knows.
     part
         Whether only a part of the image was segmented.
+    regions
+        Of every frame, the parts that were segmented one after the other, later ones over earlier
+        ones; the mask is made of all together. Empty where whole frames were.
+    channels
+        Those that the network saw, of an image with an axis of channels; None for any other.
     found
         What the network found, before anybody edited it; None where nobody counted.
     """
@@ -107,6 +113,8 @@ class Origin:
     device: str = ""
     edited: bool | None = None
     part: bool = False
+    regions: tuple[RegionRecord, ...] = ()
+    channels: ChannelsRecord | None = None
     found: Measures | None = None
 
 

@@ -18,6 +18,7 @@ from psygnal import Signal
 from napari_ds2net.core.export.colours import Look
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.export.record import ModelRecord, Origin
+from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
 from napari_ds2net.core.export.subject import ExportSubject, LabelMeaning
 from napari_ds2net.core.image import ImageData, PixelArray
 from napari_ds2net.core.options import InferenceOptions
@@ -53,15 +54,18 @@ class MadeBy:
         Where.
     edited
         Whether a person changed them; None where nobody knows.
-    part
-        Whether only a region was segmented.
+    regions
+        The parts that were segmented, as for `Origin`.
+    channels
+        Those that the network saw; None for an image without an axis of channels.
     """
 
     model: str = ""
     settings: InferenceOptions | None = None
     device: str = ""
     edited: bool | None = None
-    part: bool = False
+    regions: tuple[RegionRecord, ...] = ()
+    channels: ChannelsRecord | None = None
 
 
 class ExportLayers:
@@ -234,12 +238,13 @@ def made_by(results: ResultLayers | None, frames: list[Frame]) -> MadeBy:
     made = [results.made.get(frame) for frame in frames]
     first = made[0]
     post = {results.mask_options.get(frame) for frame in frames}
-    if first is None or any(each != first for each in made) or len(post) != 1:
+    same = first is not None and all(each == first for each in made) and len(post) == 1
+    if first is None or not same or first.is_mixed:
         return MadeBy(model=results.model, edited=edited)
     (options,) = post
     choices = {} if options is None else dataclasses.asdict(options)
     settings = dataclasses.replace(first.options, **choices)
-    return MadeBy(first.model, settings, first.device, edited, not first.whole)
+    return MadeBy(first.model, settings, first.device, edited, first.regions, first.channels)
 
 
 def as_origin(made: MadeBy, find: Callable[[str], Path]) -> Origin:
@@ -258,7 +263,9 @@ def as_origin(made: MadeBy, find: Callable[[str], Path]) -> Origin:
         settings=made.settings,
         device=made.device,
         edited=made.edited,
-        part=made.part,
+        part=bool(made.regions),
+        regions=made.regions,
+        channels=made.channels,
     )
 
 

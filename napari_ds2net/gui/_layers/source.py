@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
 from napari_ds2net.core.channels import MOST_CHANNELS, ChosenChannels
+from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.errors import ImageError
 from napari_ds2net.gui.results import Frame
@@ -48,6 +49,10 @@ class Region:
     place: tuple[slice, slice]
     inside: NDArray[np.bool_] | None = None
 
+    def record(self) -> RegionRecord:
+        """Return what a record says of it."""
+        return RegionRecord.of(self.place, self.inside)
+
 
 class ImageSource:
     """What an image layer holds, as segmentation takes it.
@@ -71,8 +76,9 @@ class ImageSource:
         self.layer = layer
         self.channel_axis = channel_axis
         array: Any = layer.data[0] if layer.multiscale else layer.data
+        self.channels: tuple[int, ...] = () if channel_axis is None else channels or (0,)
         if channel_axis is not None:
-            array = ChosenChannels(array, channel_axis, channels or (0,))
+            array = ChosenChannels(array, channel_axis, self.channels)
         self._array = array
 
     @property
@@ -91,6 +97,13 @@ class ImageSource:
         """(..., Y, X) of the results, without a channel axis."""
         shape = self.full_shape
         return tuple(n for axis, n in enumerate(shape) if axis != self.channel_axis)
+
+    @property
+    def channels_record(self) -> ChannelsRecord | None:
+        """What a record says of the channels; None without an axis of channels."""
+        if self.channel_axis is None:
+            return None
+        return ChannelsRecord(axis=self.channel_axis, chosen=self.channels)
 
     @property
     def plane_shape(self) -> tuple[int, int]:

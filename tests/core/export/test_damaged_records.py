@@ -16,6 +16,7 @@ from napari_ds2net.core.export.record import (
     RunRecord,
     SourceRecord,
 )
+from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
 from napari_ds2net.core.measures import Measures
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.errors import ExportError
@@ -28,6 +29,12 @@ RECORD = RunRecord(
         settings=InferenceOptions(threshold=0.5, tile_shape=(64, 64)),
         device="cpu",
         edited=False,
+        part=True,
+        regions=(
+            RegionRecord(top=0, left=1, height=2, width=3, outline=(1, 4, 1)),
+            RegionRecord(top=1, left=0, height=1, width=1),
+        ),
+        channels=ChannelsRecord(axis=0, chosen=(2, 0)),
         found=FOUND,
     ),
     source=SourceRecord(
