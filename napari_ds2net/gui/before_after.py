@@ -22,6 +22,8 @@ from napari_ds2net.gui.panels._parts import MARGIN, heading, note
 
 _COLUMNS = ("", "before", "after", "difference")
 _LABEL_WIDTH = 70
+_TABLE_WIDTH = 320
+"""Pixels that the numbers and their intervals need."""
 _MINUS = "−"
 
 
@@ -32,6 +34,7 @@ class BeforeAfter(QWidget):
         super().__init__()
         self.setObjectName("before_after")
         self.table = _table()
+        self.setMinimumWidth(_TABLE_WIDTH)
         self.verdict_label = note("verdict")
         self.worth_label = note("worth")
         layout = QVBoxLayout(self)

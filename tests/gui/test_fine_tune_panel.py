@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 from ds2net_training.finetuning.events import SteppedDown
 from napari_ds2net.errors import DeviceError
@@ -45,6 +47,18 @@ def hold_back(engine: ThreadEngine, qtbot: QtBot, tuner: FineTuneWidget) -> None
     engine.replaced["finetune_model"] = learning(then=engine.gate.clear)
     click(qtbot, tuner, "fine_tune_button")
     settle(qtbot, lambda: part(tuner, "curves").loss.count > 0)
+
+
+def test_nothing_is_cut_beside_the_scroll_bar(qtbot: QtBot, tuner: FineTuneWidget) -> None:
+    bar, content, dock = tuner.verticalScrollBar(), tuner.widget(), tuner.parentWidget()
+    assert bar is not None and content is not None and isinstance(dock, QDockWidget)
+    main_window = dock.parentWidget()
+    assert isinstance(main_window, QMainWindow)
+    settle(qtbot, bar.isVisible)  # the tests' window is low
+    main_window.resizeDocks([dock], [1], Qt.Orientation.Horizontal)  # as narrow as it gets
+    qtbot.wait(20)
+    assert content.width() + bar.width() <= tuner.width()
+    assert content.width() >= content.minimumSizeHint().width()
 
 
 def test_the_panel_has_the_names_that_others_rely_on(tuner: FineTuneWidget) -> None:

@@ -27,8 +27,6 @@ from napari_ds2net.gui.panels._parts import (
 )
 from napari_ds2net.gui.version_list import VersionList
 
-_LEAST_WIDTH = 348
-"""Pixels that the table before and after and a scroll bar need."""
 _MODES = (
     ("Quick: what is an object", "quick"),
     ("Full: every weight", "full"),
@@ -78,7 +76,6 @@ class FineTunePanel(ScrollingPanel):
         self.versions = VersionList()
         self.add(self.curves, self.before_after, heading("Versions"), self.versions)
         self.finish()
-        self.setMinimumWidth(max(self.minimumWidth(), _LEAST_WIDTH))
         self.curves.hide()
         self.set_running(False)
 
