@@ -49,6 +49,7 @@ class _BigRun:
     run: Run
     source: ImageSource
     path: Path
+    model: str
     began: float = field(default_factory=time.monotonic)
     rows: int = 0
 
@@ -122,7 +123,7 @@ class BigRuns(QObject):
         number, run = self._bridge.start(
             self, segment_big, source.image_data(), path, model, self._panel.device, options
         )
-        self._active = _BigRun(number, run, source, path)
+        self._active = _BigRun(number, run, source, path, model)
         self._panel.set_running(True)
         self._panel.set_progress(0.0, "Waiting for the first rows…")
         return True
@@ -135,7 +136,7 @@ class BigRuns(QObject):
 
     def image_changed(self) -> None:
         """Offer to edit where the chosen image has a big result."""
-        self._panel.set_part_editable(self._chosen_layers() is not None)
+        self._panel.set_part_editable(self.chosen_layers() is not None)
 
     def image_removed(self, layer: object) -> None:
         """Take the layers of an image away with it; its folder stays."""
@@ -231,7 +232,7 @@ class BigRuns(QObject):
                 shown.remove()
             from napari_ds2net.gui._layers.big_target import BigLayers  # zarr takes its time
 
-            shown = BigLayers(self._layers.viewer, active.source, active.path)
+            shown = BigLayers(self._layers.viewer, active.source, active.path, active.model)
             self._shown[key] = shown
         return shown
 
@@ -239,7 +240,8 @@ class BigRuns(QObject):
         for shown in self._shown.values():
             shown.refresh()
 
-    def _chosen_layers(self) -> BigLayers | None:
+    def chosen_layers(self) -> BigLayers | None:
+        """Return the result of the chosen image, if it is big and there."""
         try:
             shown = self._shown.get(id(self._chosen().layer))
         except DS2NetError:
@@ -248,9 +250,14 @@ class BigRuns(QObject):
 
     # ------------------------------------------------------------------ editing
 
+    def owns_part(self, layer: object) -> bool:
+        """Tell whether a layer is the open part of the chosen image's mask."""
+        shown = self.chosen_layers()
+        return shown is not None and shown.has_part(layer)
+
     def edit_part(self) -> None:
         """Open the part of the mask that is in view for painting."""
-        shown = self._chosen_layers()
+        shown = self.chosen_layers()
         if shown is None:
             return
         try:
@@ -263,7 +270,7 @@ class BigRuns(QObject):
         part.events.paint.connect(self._on_part_paint)
         self._panel.set_status(
             "Paint on the layer that is selected; strokes are written into the result after a "
-            "second."
+            "second. Accept part keeps it to learn from."
         )
 
     def _on_part_paint(self) -> None:

@@ -28,6 +28,7 @@ from napari_ds2net.gui.mask_follower import MaskFollower
 from napari_ds2net.gui.model_choice import ModelChoice
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.segment import SegmentPanel
+from napari_ds2net.gui.part_acceptance import PartAcceptance
 from napari_ds2net.gui.results import Frame, MadeWith
 from napari_ds2net.gui.review_queue import ReviewQueue
 from napari_ds2net.gui.reviewer import Reviewer
@@ -98,6 +99,9 @@ class SegmentController(QObject):
             panel, layers, bridge, self.acceptance.background, corrections, self.run
         )
         self.big = BigRuns(panel, layers, bridge, self.image.source, self.model.name)
+        self.parts = PartAcceptance(
+            panel, self.big, corrections, self.acceptance.background, models.card
+        )
         panel.run_requested.connect(self.run)
         panel.cancel_requested.connect(self.cancel)
         panel.mask_options_changed.connect(self._on_mask_options_changed)

@@ -22,16 +22,26 @@ _controllers: weakref.WeakSet[SegmentController] = weakref.WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A key, what it is called in the preferences, and the panel's signal that it emits."""
+    """A key, what it is called in the preferences, and the panel's signal that it emits.
+
+    On a part of a big mask it emits `of_part`; empty where it does nothing there.
+    """
 
     name: str
     key: str
     description: str
     signal: str
+    of_part: str = ""
 
 
 KEYS = (
-    _Key("accept", "A", "Accept the mask and go to the next image (DS²Net)", "accept_requested"),
+    _Key(
+        "accept",
+        "A",
+        "Accept the mask and go to the next image (DS²Net)",
+        "accept_requested",
+        of_part="accept_part_requested",
+    ),
     _Key("next_place", "N", "Show the next uncertain place (DS²Net)", "next_requested"),
     _Key("in_turn", "T", "Show the review layers in turn (DS²Net)", "turn_requested"),
 )
@@ -60,6 +70,8 @@ def _action(key: _Key) -> Callable[[Layer], None]:
         for controller in list(_controllers):
             if controller.owns(layer):
                 getattr(controller.panel, key.signal).emit()
+            elif key.of_part and controller.big.owns_part(layer):
+                getattr(controller.panel, key.of_part).emit()
 
     act.__name__ = key.name
     act.__doc__ = key.description

@@ -29,9 +29,10 @@ class SourceInfo:
         The file, where there is one. It is never written down: of a path, the workspace keeps the
         file name (unless `anonymous`) and hashes that only tell which images belong together.
     frame
-        Position along each axis in front of Y and X; empty for a single image.
+        Position along each axis in front of Y and X; empty for a single image. Of a part of a large
+        image, the row and the column where it begins.
     axes
-        A letter per axis of the whole image, such as ``"tyx"``.
+        A letter per axis of the whole image, such as ``"tyx"``; of a part, ``"vhyx"``.
     scale
         Height and width of a pixel in `unit`.
     unit

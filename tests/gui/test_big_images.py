@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from napari.utils.action_manager import action_manager
 from pytestqt.qtbot import QtBot
 
 from napari_ds2net.core.big.store import BYTE_MAPS, MASK, PROBABILITY, BigResult, Layout
 from napari_ds2net.core.events import BlockDone, RowsDone, TileDone
 from napari_ds2net.engine.big_job import BigSegmented
 from napari_ds2net.gui import big_runs
+from napari_ds2net.gui._layers import ImageSource, Region
 from napari_ds2net.gui.widgets import SegmentWidget
+from napari_ds2net.workspace import ModelUsed, Workspace, default_folder
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.window import click, disc, layer, settle
 
@@ -27,7 +30,7 @@ def growing(image: Any, path: Path, model: str, device: str, options: Any) -> An
     """Stand in for `segment_big`: writes the brightness, 80 rows at a time; no torch is loaded."""
     path.parent.mkdir(parents=True, exist_ok=True)
     layout = Layout(shape=SHAPE, mask_type="uint32", chunk_px=40, smallest_level_px=80)
-    result = BigResult.create(path, layout, {"model": model})
+    result = BigResult.create(path, layout, {"model": {"name": model, "id": "a" * 64}})
     yield TileDone(1, 2)
     for row in (0, 80):
         pixels = np.asarray(image.frame(region=(slice(row, row + 80), slice(None))))
@@ -121,3 +124,77 @@ def test_layers_go_with_their_image_and_the_folder_stays(
     viewer.layers.remove(image)
     assert [each.name for each in viewer.layers] == []
     assert len(list((tmp_path / "segmentations").iterdir())) == 1
+
+
+def open_part(qtbot: QtBot, viewer: Any, panel: SegmentWidget, path: Path, model: str) -> Any:
+    """Segment a slide and open a part of its mask."""
+    image = stored(path)
+    viewer.add_image(image, name="slide", contrast_limits=(0, 255), metadata={"model": model})
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: not panel.controller.is_running)
+    panel.controller.big.edit_part()
+    return layer(viewer, "slide mask part")
+
+
+def accept_part(qtbot: QtBot, panel: SegmentWidget) -> None:
+    click(qtbot, panel, "accept_part_button")
+    settle(qtbot, lambda: "Saving" not in panel.status_label.text())
+
+
+def test_parts_of_a_slide_are_corrections_of_one_group(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [(slice(20, 80), slice(30, 100)), (slice(90, 150), slice(0, 64))]
+    views = iter([Region(place) for place in places])
+
+    def view(_: ImageSource) -> Region:
+        return next(views)
+
+    monkeypatch.setattr(ImageSource, "view_region", view)
+    part = open_part(qtbot, viewer, panel, tmp_path / "i.zarr", "nuclei")
+    accept_part(qtbot, panel)
+    assert "Accepted 60 x 70 pixels from row 20, column 30. 1 correction is" in (
+        panel.status_label.text()
+    )
+    click(qtbot, panel, "edit_part_button")
+    part = layer(viewer, "slide mask part")
+    part.paint((5, 7), 9)
+    accept_part(qtbot, panel)
+    workspace = Workspace.open(default_folder("nuclei"))
+    kept = workspace.corrections()
+    assert [each.kind for each in kept] == ["unchanged", "edited"]
+    assert [each.stem for each in kept] == ["slide_v0020_h0030", "slide_v0090_h0000"]
+    for each, place in zip(kept, places, strict=True):
+        np.testing.assert_array_equal(each.read_image(), IMAGE[place])
+    np.testing.assert_array_equal(kept[1].read_labels(), part.data)
+    assert kept[0].model == ModelUsed("nuclei", "a" * 64)
+    (folder,) = (tmp_path / "segmentations").iterdir()
+    assert BigResult.open(folder).levels(MASK)[0][95, 7] == 9  # the stroke is in the result too
+    workspace.assign_split()
+    marks = [each.split.group for each in workspace.corrections() if each.split is not None]
+    assert marks == [0, 0]
+
+
+def test_the_key_accepts_the_part_and_again_revises_it(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
+) -> None:
+    part = open_part(qtbot, viewer, panel, tmp_path / "i.zarr", "nuclei")
+    for value in (1, 2):
+        part.paint((5, 7), value)
+        action_manager.trigger("napari-ds2net:accept_labels")
+        settle(qtbot, lambda: "ready to learn from" in panel.status_label.text())
+        panel.set_status("")
+    (kept,) = Workspace.open(default_folder("nuclei")).corrections()
+    assert kept.revision == 2
+
+
+def test_a_part_teaches_nothing_to_a_network_that_sees_the_whole(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
+) -> None:
+    part = open_part(qtbot, viewer, panel, tmp_path / "i.zarr", "polyp")
+    click(qtbot, panel, "accept_part_button")
+    assert "polyp sees the whole image, made small" in panel.status_label.text()
+    viewer.layers.remove(part)
+    click(qtbot, panel, "accept_part_button")
+    assert "press 'Edit in view'" in panel.status_label.text()
+    assert not Workspace.open(default_folder("polyp")).corrections()

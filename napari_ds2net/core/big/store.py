@@ -163,6 +163,11 @@ class BigResult:
         return dict(self._about["how"])
 
     @property
+    def model_id(self) -> str:
+        """What tells the network from others, such as its SHA-256; empty where it was not told."""
+        return str(self.how.get("model", {}).get("id", ""))
+
+    @property
     def rows_done(self) -> int:
         """Rows of the maps that are final, from the top."""
         return int(self._about["rows_done"])

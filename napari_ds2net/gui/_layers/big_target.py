@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,28 @@ LARGEST_PART_PX = 4096
 _NAMES = {"detail": "detail mask", "semantic": "semantic mask"}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenPart:
+    """A part of a mask that is open for painting, as it is now.
+
+    Attributes
+    ----------
+    place
+        Rows and columns in pixels.
+    labels
+        Unsigned integers, shape (Y, X), a copy.
+    proposed
+        The same before it was painted on; None where it had been edited before that.
+    probability
+        zarr, float32, of the whole image.
+    """
+
+    place: tuple[slice, slice]
+    labels: NDArray[Any]
+    proposed: NDArray[Any] | None
+    probability: Any
+
+
 class BigLayers:
     """Mask and maps of one image, as pyramids of which napari reads what is in view.
 
@@ -32,17 +55,21 @@ class BigLayers:
         The image.
     path
         The folder of the result, which is there.
+    model
+        Name of the network that made it.
     """
 
-    def __init__(self, viewer: napari.Viewer, source: ImageSource, path: Path) -> None:
+    def __init__(self, viewer: napari.Viewer, source: ImageSource, path: Path, model: str) -> None:
         self._viewer = viewer
         self.source = source
         self.path = path
+        self.model = model
         self.result = BigResult.open(path)
         self._layers: dict[str, Layer] = {}
         self._part: Labels | None = None
         self._place: tuple[slice, slice] = (slice(0), slice(0))
         self._saved: NDArray[Any] | None = None
+        self._proposed: NDArray[Any] | None = None
         for name in (PROBABILITY, *BYTE_MAPS):
             self._add(name, self._map(name))
         self._add(MASK, self._mask())
@@ -102,7 +129,19 @@ class BigLayers:
         layer.metadata[RESULT_OF] = self.source.layer.name
         self._viewer.add_layer(layer)
         self._part, self._place, self._saved = layer, place, pixels.copy()
+        self._proposed = None if self.result.is_edited else pixels.copy()
         return layer
+
+    def open_part(self) -> OpenPart | None:
+        """Return the part that is open for painting; None where there is none."""
+        if self._part is None or self._part not in self._viewer.layers:
+            return None
+        probability = self.result.levels(PROBABILITY)[0]
+        return OpenPart(self._place, np.array(self._part.data), self._proposed, probability)
+
+    def has_part(self, layer: object) -> bool:
+        """Tell whether a layer is the part that is open for painting."""
+        return self._part is not None and bool(layer == self._part)  # napari's keys bring a proxy
 
     def save_part(self) -> bool:
         """Write what was painted into the folder; tell whether there was anything."""

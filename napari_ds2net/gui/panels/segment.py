@@ -47,7 +47,7 @@ class SegmentPanel(ScrollingPanel):
     Signals
     -------
     run_requested, cancel_requested, accept_requested, next_requested, turn_requested,
-    tidy_requested, edit_part_requested
+    tidy_requested, edit_part_requested, accept_part_requested
         A button was pressed.
     image_chosen, model_chosen, device_chosen, mask_options_changed, channels_chosen
         A choice was made by a person.
@@ -64,6 +64,7 @@ class SegmentPanel(ScrollingPanel):
     turn_requested = Signal()
     tidy_requested = Signal()
     edit_part_requested = Signal()
+    accept_part_requested = Signal()
     compare_requested = Signal(bool)
     image_chosen = Signal()
     channels_chosen = Signal()
@@ -195,9 +196,7 @@ class SegmentPanel(ScrollingPanel):
 
     def _build_review(self) -> None:
         self.next_button = button(
-            "Next uncertain place",
-            "next_button",
-            "Show the next place where the network was unsure",
+            "Next uncertain place", "next_button", "Show the next place where the mask is unsure"
         )
         self.turn_button = button(
             "In turn", "turn_button", "Show mask, detail, semantic mask and uncertainty in turn"
@@ -213,6 +212,9 @@ class SegmentPanel(ScrollingPanel):
         self.edit_part_button = button(
             "Edit in view", "edit_part_button", "Open what is in view of a big mask for painting"
         )
+        self.accept_part_button = button(
+            "Accept part", "accept_part_button", "Keep all of the open part as right, to learn from"
+        )
         self.accept_button = button(
             "Accept && next", "accept_button", "Keep this mask as right, and go to the next image"
         )
@@ -225,14 +227,15 @@ class SegmentPanel(ScrollingPanel):
             self.summary_label,
             row(self.compare_button, self.turn_button, self.tidy_button),
             self.next_button,
-            self.edit_part_button,
+            row(self.edit_part_button, self.accept_part_button),
             row(self.accept_button, self.folder_button),
         )
         self.next_button.clicked.connect(self.next_requested)
         self.turn_button.clicked.connect(self.turn_requested)
         self.tidy_button.clicked.connect(self.tidy_requested)
         self.edit_part_button.clicked.connect(self.edit_part_requested)
-        self.edit_part_button.hide()
+        self.accept_part_button.clicked.connect(self.accept_part_requested)
+        self.set_part_editable(False)
         self.compare_button.clicked.connect(self.compare_requested)
         self.accept_button.clicked.connect(self.accept_requested)
         self.folder_button.clicked.connect(self.folder_requested)
@@ -367,8 +370,9 @@ class SegmentPanel(ScrollingPanel):
             self.set_summary("Nothing is segmented yet.")
 
     def set_part_editable(self, editable: bool) -> None:
-        """Offer to paint on a part of a big mask, or not."""
+        """Offer to paint on a part of a big mask and to accept it, or not."""
         self.edit_part_button.setVisible(editable)
+        self.accept_part_button.setVisible(editable)
 
     def set_summary(self, text: str) -> None:
         """Say what was found."""
