@@ -18,14 +18,13 @@ from napari_ds2net.gui.panels._parts import (
     MARGIN,
     ChoiceBox,
     Form,
-    ProgressLine,
-    ScrollingPanel,
     button,
     heading,
     named,
     note,
     row,
 )
+from napari_ds2net.gui.panels._run import RunPanel
 
 ALL_FRAMES, THIS_FRAME = "All frames", "This frame"
 _FORMATS = {
@@ -57,7 +56,7 @@ _USUAL = {Format.LABELS, Format.MASK, Format.MEASUREMENTS}
 _MOST_NAMED = 12
 
 
-class ExportPanel(ScrollingPanel):
+class ExportPanel(RunPanel):
     """Widgets, signals and setters; what they mean is the controller's business.
 
     Signals
@@ -76,10 +75,10 @@ class ExportPanel(ScrollingPanel):
     _address = ""  # Qt may tell of a change before __init__ has come so far
 
     def __init__(self) -> None:
-        super().__init__()
+        export = button("Export", "export_button", "")
+        super().__init__(export, "Write the files named above")
+        self.export_button = export
         self.setObjectName("export_panel")
-        self._running = False
-        self._why_not = ""
         self.question: QMessageBox | None = None
         self._build_source()
         self._build_formats()
@@ -166,10 +165,7 @@ class ExportPanel(ScrollingPanel):
             field.changed.connect(lambda: self._tell(self.options_changed))
 
     def _build_run(self) -> None:
-        self.export_button = button("Export", "export_button", "")
         self.cancel_button = button("Cancel", "cancel_button", "Stop and leave nothing behind")
-        self.progress_field = ProgressLine("progress")
-        self.status_label = note("status")
         self.link_label = note("open_folder")
         self.link_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.link_label.linkActivated.connect(self._on_link_activated)
@@ -264,17 +260,9 @@ class ExportPanel(ScrollingPanel):
         shown = lines if rest <= 1 else [*lines[: _MOST_NAMED - 2], f"… {rest + 1} more", lines[-1]]
         self.files_label.setText("\n".join(shown))
 
-    def set_ready(self, why_not: str) -> None:
-        """Enable Export, or say in a sentence what is missing."""
-        before, self._why_not = self._why_not, why_not
-        self._enable()
-        if not self._running and (why_not or self.status_label.text() == before):
-            self.set_status(why_not)
-
     def set_running(self, running: bool) -> None:
         """Enable what can be pressed during an export, or outside one."""
-        self._running = running
-        self._enable()
+        super().set_running(running)
         self.cancel_button.setEnabled(running)
         for field in (
             self.labels_field, self.image_field, self.meaning_field, self.frames_field,
@@ -284,14 +272,9 @@ class ExportPanel(ScrollingPanel):
             field.enabled = not running
         self.progress_field.set_share(0.0)
 
-    def set_progress(self, share: float, text: str) -> None:
-        """Show how far an export is: a share in [0, 1]."""
-        self.progress_field.set_share(share)
-        self.set_status(text)
-
     def set_status(self, text: str) -> None:
-        """Say how it goes or went, or what is missing."""
-        self.status_label.setText(text)
+        """Say how it goes or went, or what is missing; a link to what was written before goes."""
+        super().set_status(text)
         self.link_label.hide()
 
     def set_link(self, folder: Path) -> None:
@@ -326,10 +309,6 @@ class ExportPanel(ScrollingPanel):
         question.setDefaultButton(QMessageBox.StandardButton.No)
         self.question = question
         question.open()
-
-    def _enable(self) -> None:
-        self.export_button.setEnabled(not self._running and not self._why_not)
-        self.export_button.setToolTip(self._why_not or "Write the files named above")
 
     def _on_choose_clicked(self) -> None:
         at = str(self.folder_field.value)

@@ -17,16 +17,16 @@ from napari_ds2net.gui.panels._parts import (
     DEVICES,
     ChoiceBox,
     Form,
-    ProgressLine,
-    ScrollingPanel,
     button,
     heading,
     named,
     note,
     row,
 )
+from napari_ds2net.gui.panels._run import RunPanel
 from napari_ds2net.gui.version_list import VersionList
 
+_START_TIP = "Learn from the corrections, in a process of its own: go on reviewing meanwhile"
 _MODES = (
     ("Quick: what is an object", "quick"),
     ("Full: every weight", "full"),
@@ -43,7 +43,7 @@ _MODE_TIPS = (
 )
 
 
-class FineTunePanel(ScrollingPanel):
+class FineTunePanel(RunPanel):
     """Widgets, signals and setters; what they mean is the controller's business.
 
     Signals
@@ -63,10 +63,10 @@ class FineTunePanel(ScrollingPanel):
     name_edited = Signal()
 
     def __init__(self) -> None:
-        super().__init__()
+        start = button("Start", "fine_tune_button", "")
+        super().__init__(start, _START_TIP)
+        self.start_button = start
         self.setObjectName("fine_tune_panel")
-        self._running = False
-        self._why_not = ""
         self._build_choices()
         self.corrections = CorrectionList()
         self.add(heading("Corrections"), self.corrections)
@@ -120,14 +120,11 @@ class FineTunePanel(ScrollingPanel):
         self.name_field.changed.connect(lambda: self._tell(self.name_edited))
 
     def _build_run(self) -> None:
-        self.start_button = button("Start", "fine_tune_button", "")
         self.stop_button = button(
             "Stop && keep best", "stop_button",
             "Stop learning now; the best so far is compared and kept",
         )  # fmt: skip
         self.cancel_button = button("Cancel", "cancel_button", "Stop now and keep nothing")
-        self.progress_field = ProgressLine("progress")
-        self.status_label = note("status")
         self.advice_label = note("advice")
         self.add(
             row(self.start_button, self.stop_button, self.cancel_button),
@@ -198,17 +195,9 @@ class FineTunePanel(ScrollingPanel):
         self.unlabelled_label.setText(text)
         self.unlabelled_label.setVisible(bool(text))
 
-    def set_ready(self, why_not: str) -> None:
-        """Enable Start, or say in a sentence what is missing."""
-        before, self._why_not = self._why_not, why_not
-        self._enable()
-        if not self._running and (why_not or self.status_label.text() == before):
-            self.set_status(why_not)
-
     def set_running(self, running: bool) -> None:
         """Enable what can be pressed during a run, or outside one."""
-        self._running = running
-        self._enable()
+        super().set_running(running)
         self.set_stoppable(False)
         self.cancel_button.setEnabled(running)
         self.corrections.set_locked(running)
@@ -227,15 +216,6 @@ class FineTunePanel(ScrollingPanel):
         """Enable "Stop & keep best" while there is something to keep."""
         self.stop_button.setEnabled(stoppable)
 
-    def set_progress(self, share: float, text: str) -> None:
-        """Show how far a run is: a share in [0, 1]."""
-        self.progress_field.set_share(share)
-        self.set_status(text)
-
-    def set_status(self, text: str) -> None:
-        """Say how a run goes or went, or what is missing."""
-        self.status_label.setText(text)
-
     def set_advice(self, text: str) -> None:
         """Say what the numbers to come will be worth."""
         self.advice_label.setText(text)
@@ -244,10 +224,3 @@ class FineTunePanel(ScrollingPanel):
     def scroll_to(self, part: QWidget) -> None:
         """Bring a part of the panel into view, once it has found its place."""
         QTimer.singleShot(0, lambda: self.ensureWidgetVisible(part, 0, 0))
-
-    def _enable(self) -> None:
-        self.start_button.setEnabled(not self._running and not self._why_not)
-        self.start_button.setToolTip(
-            self._why_not
-            or "Learn from the corrections, in a process of its own: go on reviewing meanwhile"
-        )
