@@ -22,6 +22,7 @@ from napari_ds2net.core.inference import (
 from napari_ds2net.core.prediction import Prediction
 from napari_ds2net.errors import DeviceError, DS2NetError, ImageError, SettingsError
 from napari_ds2net.network.card import ModelCard
+from napari_ds2net.steps import Steps
 from tests.core.conftest import LocalNetwork
 
 SHAPES = [(1, 1), (1, 40), (33, 1), (31, 70), (64, 96), (150, 130)]
@@ -41,13 +42,8 @@ def follow(
     options: InferenceOptions | None = None,
 ) -> tuple[list[Event], Prediction]:
     """Run to the end; return what was told on the way, and the result."""
-    events: list[Event] = []
-    steps = predict_steps(image, network, card, plan, options)
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as end:
-            return events, end.value
+    steps = Steps(predict_steps(image, network, card, plan, options))
+    return list(steps), steps.result
 
 
 def assert_valid(prediction: Prediction, shape: tuple[int, int]) -> None:

@@ -16,6 +16,7 @@ from ds2net_training.finetuning.finetune import finetune_steps
 from ds2net_training.finetuning.settings import FineTuneSettings
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.network import ModelCard, NetworkConfig, build_network, save_checkpoint
+from napari_ds2net.steps import Steps
 
 SETTINGS = FineTuneSettings(minutes=10, steps=4, views=2, batch_size=2, mixing=(0.5, 1.0))
 CARD = ModelCard(name="tiny", input_size=(64, 64), licence="as you like")
@@ -66,9 +67,5 @@ def follow(
     steps: Generator[FineTuneEvent, None, FineTuneResult],
 ) -> tuple[list[FineTuneEvent], FineTuneResult]:
     """Return all events and the result."""
-    events: list[FineTuneEvent] = []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as stop:
-            return events, stop.value
+    followed = Steps(steps)
+    return list(followed), followed.result

@@ -16,17 +16,12 @@ from ds2net_training.schedule import epoch_order, rate_factor, scaled_size, step
 from ds2net_training.settings import AugmentSettings, ScheduleSettings
 from ds2net_training.split import group_samples, hold_out
 from napari_ds2net.errors import DatasetError
+from napari_ds2net.steps import result_of
 from tests.training.drawn_data import draw_data, small_settings
 
 
 def _samples(folder: Path, size: int = 64) -> list[Sample]:
-    reading = read_samples(find_pairs(folder), small_settings().model, size)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as stop:
-            result: list[Sample] = stop.value
-            return result
+    return result_of(read_samples(find_pairs(folder), small_settings().model, size))
 
 
 def _sample(image: np.ndarray, name: str, source: str = "a") -> Sample:

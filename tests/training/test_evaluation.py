@@ -24,6 +24,7 @@ from napari_ds2net.core.prediction import Prediction
 from napari_ds2net.errors import DatasetError, ImageError, SettingsError
 from napari_ds2net.network import NetworkOutput
 from napari_ds2net.network.card import Framing, ModelCard
+from napari_ds2net.steps import Steps
 from tests.training.evaluation_cases import CARD, brightness, make_prediction, square, write_pair
 
 EMPTY = square(0, 0, 0)
@@ -32,13 +33,8 @@ EMPTY = square(0, 0, 0)
 def finish(
     steps: Generator[ImageScored, None, EvaluationReport],
 ) -> tuple[list[ImageScored], EvaluationReport]:
-    events: list[ImageScored] = []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as end:
-            report: EvaluationReport = end.value
-            return events, report
+    followed = Steps(steps)
+    return list(followed), followed.result
 
 
 def run(pairs: list[Pair], **options: Any) -> EvaluationReport:

@@ -29,6 +29,7 @@ from napari_ds2net.errors import DatasetError, SettingsError
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.network import load_checkpoint
 from napari_ds2net.network.ds2net import DS2Net
+from napari_ds2net.steps import Steps
 from napari_ds2net.workspace import SourceInfo, Workspace, content_hash
 from tests.training.finetune_cases import SETTINGS, draw_corrections, make_library, run
 
@@ -160,19 +161,17 @@ def test_stopping_keeps_the_best_so_far(
     library: ModelLibrary, data: Path, tmp_path: Path, after: int
 ) -> None:
     stop = StopFile(tmp_path / "stop")
-    steps = finetune_steps(
-        "tiny", data, "new", SETTINGS, device="cpu", library=library, should_stop=stop
+    steps = Steps(
+        finetune_steps(
+            "tiny", data, "new", SETTINGS, device="cpu", library=library, should_stop=stop
+        )
     )
     seen = 0
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            result = end.value
-            break
+    for event in steps:
         seen += isinstance(event, Validated)
         if seen == after:
             stop.request()
+    result = steps.result
     assert result.stopped_early
     assert result.comparison is not None
     assert "new" in library.names()

@@ -15,6 +15,7 @@ from ds2net_training.finetuning.learner import Learner
 from napari_ds2net.core.device import ComputePlan
 from napari_ds2net.errors import DeviceError
 from napari_ds2net.library import ModelLibrary
+from napari_ds2net.steps import Steps
 from tests.training.finetune_cases import draw_corrections, make_library, run
 
 OUT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -73,14 +74,11 @@ def test_a_device_without_memory_gives_way_to_the_cpu(error: Exception) -> None:
             raise error
         return "done"
 
-    steps = finetune.with_fallback(begin, ComputePlan(device="cuda:0"))
-    events: list[FineTuneEvent] = []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as end:
-            assert end.value == "done"
-            break
+    steps: Steps[FineTuneEvent, Any] = Steps(
+        finetune.with_fallback(begin, ComputePlan(device="cuda:0"))
+    )
+    events = list(steps)
+    assert steps.result == "done"
     assert plans == ["cuda:0", "cpu"]
     (told,) = (event.reason for event in events if isinstance(event, SteppedDown))
     assert told == "The memory of cuda:0 is not enough; beginning again on the CPU."

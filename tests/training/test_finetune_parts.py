@@ -34,6 +34,7 @@ from napari_ds2net.core.device import choose_plan
 from napari_ds2net.network import Framing, ModelCard, NetworkConfig, build_network
 from napari_ds2net.network.encoder import Encoder
 from napari_ds2net.network.interface import SegmentationNetwork
+from napari_ds2net.steps import Steps
 from tests.training.finetune_cases import CARD, SETTINGS
 
 R = TypeVar("R")
@@ -58,12 +59,8 @@ def _planes(count: int = 3, size: int = 64, seed: int = 0) -> list[NDArray[np.ui
 
 
 def _end(steps: Generator[object, None, R]) -> tuple[list[object], R]:
-    events: list[object] = []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as stop:
-            return events, stop.value
+    followed = Steps(steps)
+    return list(followed), followed.result
 
 
 def _cached(network: SegmentationNetwork, limits: CacheLimits = LIMITS) -> CachedViews:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ds2net_training.reading import read_and_split
 from ds2net_training.seams import find_seams
+from napari_ds2net.steps import result_of
 from tests.training.drawn_data import draw_data, small_settings
 
 
@@ -34,13 +35,8 @@ def test_a_recipe_can_ask_for_cut_seams(tmp_path: Path) -> None:
         Image.fromarray((disc * np.where(left, 1, 2)).astype(np.uint8)).save(path)
     widths = []
     for cut in (False, True):
-        reading = read_and_split([data], small_settings(data={"cut_seams": cut}))
-        while True:
-            try:
-                next(reading)
-            except StopIteration as stop:
-                masks = [s.mask for s in (*stop.value.training, *stop.value.validation)]
-                break
+        split = result_of(read_and_split([data], small_settings(data={"cut_seams": cut})))
+        masks = [sample.mask for sample in (*split.training, *split.validation)]
         widths.append([int((mask[:, 31:33] == 0).all(axis=0).sum()) for mask in masks])
         assert all(mask[:, :31].any() for mask in masks)
     assert widths == [[0] * 8, [2] * 8]
