@@ -7,6 +7,7 @@ are kept.
 from __future__ import annotations
 
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from napari_ds2net.core.file_kinds import is_dicom
 from napari_ds2net.core.frames import Frames, OpenedFile, Region
@@ -47,7 +49,8 @@ class DicomFrames(Frames):
     def __init__(self, path: Path) -> None:
         self.header = _header(path)
         count = int(self.header.get("NumberOfFrames") or 1)
-        first = _frame(path, self.header, 0, count)
+        self._source = _source(path, self.header)
+        first = _frame(path, self._source, self.header, 0, count)
         is_stack = count > 1
         shape = (count, *first.shape) if is_stack else first.shape
         super().__init__(path, shape, first.dtype, front=int(is_stack))
@@ -57,7 +60,8 @@ class DicomFrames(Frames):
         return DicomFrames, (self.path,)
 
     def _read(self, number: int) -> NDArray[Any]:
-        return _frame(self.path, self.header, number, len(self) if self.is_stack else 1)
+        count = len(self) if self.is_stack else 1
+        return _frame(self.path, self._source, self.header, number, count)
 
 
 def open_dicom(path: Path | str) -> OpenedFile:
@@ -122,7 +126,15 @@ def _header(path: Path) -> Dataset:
         with warnings.catch_warnings():  # pydicom's quote values, which may name a person
             warnings.simplefilter("ignore")
             header = dcmread(path, stop_before_pixels=True, force=not is_dicom(path))
-    except (InvalidDicomError, OSError, ValueError, EOFError, KeyError, TypeError) as error:
+    except (
+        InvalidDicomError,
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        TypeError,
+        zlib.error,
+    ) as error:
         raise ImageError(
             f"{path.name} cannot be read as DICOM ({type(error).__name__}); it may be damaged or "
             "cut short."
@@ -142,10 +154,31 @@ def _header(path: Path) -> Dataset:
     return header
 
 
-def _frame(path: Path, header: Dataset, number: int, count: int) -> NDArray[Any]:
+def _source(path: Path, header: Dataset) -> Path | Dataset:
+    """Return where frames are read: the file, or all that a deflated one unpacks to.
+
+    A deflated file is packed as one piece, and pydicom finds no pixels in it frame by frame.
+    """
+    syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax != DeflatedExplicitVRLittleEndian:
+        return path
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return dcmread(path)
+    except Exception as error:  # what damage makes of deflated values has no common class
+        raise ImageError(
+            f"{path.name} cannot be unpacked ({type(error).__name__}); it may be damaged or cut "
+            "short. Fetch it anew."
+        ) from error
+
+
+def _frame(
+    path: Path, source: Path | Dataset, header: Dataset, number: int, count: int
+) -> NDArray[Any]:
     """Return a frame as it is meant to be seen."""
     try:
-        pixels = pixel_array(path, index=number if count > 1 else None)
+        pixels = pixel_array(source, index=number if count > 1 else None)
         photometric = str(header.get("PhotometricInterpretation") or "")
         if photometric == "PALETTE COLOR":
             colours = apply_color_lut(pixels, header)

@@ -13,6 +13,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     JPEGLSLossless,
     RLELossless,
@@ -213,3 +214,19 @@ def test_pixels_without_compression_never_ask_for_a_decoder(
     with pytest.raises(ImageError, match=r"cannot be read .something else") as caught:
         open_dicom(path)
     assert "pip install" not in str(caught.value)
+
+
+def test_a_deflated_clip_is_read(tmp_path: Path) -> None:
+    clip = np.random.default_rng(0).integers(0, 255, (3, 24, 32), dtype=np.uint8)
+    path = write(tmp_path / "plain.dcm", clip, FrameTime="40")
+    data = dcmread(path)
+    data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    data.save_as(tmp_path / "packed.dcm", enforce_file_format=True)
+    frames = open_dicom(tmp_path / "packed.dcm").frames
+    assert frames.shape == clip.shape
+    for at in (2, 0, 1):
+        np.testing.assert_array_equal(frames.frame(at), clip[at])
+    content = (tmp_path / "packed.dcm").read_bytes()
+    (tmp_path / "packed.dcm").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ImageError, match="damaged or cut short"):
+        open_dicom(tmp_path / "packed.dcm")
