@@ -14,9 +14,9 @@ from rich.progress import Progress, TaskID
 
 from napari_ds2net.cli.console import complain, in_words, note, progress, say
 from napari_ds2net.cli.outputs import BIG_ENDING, plan_jobs
-from napari_ds2net.core.export.formats import MAPS, ExportOptions, Format
+from napari_ds2net.core.export.formats import MAPS, ExportOptions, Format, file_ending
 from napari_ds2net.core.file_kinds import is_zarr
-from napari_ds2net.errors import DS2NetError, SettingsError
+from napari_ds2net.errors import DS2NetError, ImageError, SettingsError
 from napari_ds2net.steps import Steps
 
 if TYPE_CHECKING:
@@ -126,13 +126,44 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun, *, labels: bo
             try:
                 result = _segment(job.image, target, loaded, run, (display, task))
                 if labels:
-                    _write_labels(result, job.files[Format.LABELS], run)
+                    _write_labels(result, job.files[Format.LABELS], overwrite=run.overwrite)
             except (DS2NetError, OSError) as error:
                 failed += 1
                 complain(f"{job.image}: {in_words(error)}", above=display)
             else:
                 seconds = time.monotonic() - started
                 say(f"{job.image}: {_summary(result)}, {seconds:.0f} s, {target}", above=display)
+    return failed
+
+
+def export_big(results: Sequence[Path], output: Path, *, overwrite: bool) -> int:
+    """Write the label TIFF of big results, tile by tile; return how many failed.
+
+    Parameters
+    ----------
+    results
+        Zarr folders that `segment_big` or the window made.
+    output
+        Folder for ``STEM_labels.tif``; it exists.
+    overwrite
+        Whether a file that is there may be replaced.
+    """
+    from napari_ds2net.core.big.store import BigResult
+
+    failed = 0
+    for path in results:
+        stem = path.name.removesuffix(BIG_ENDING).removesuffix(".zarr")
+        target = output / f"{stem}{file_ending(Format.LABELS)}"
+        try:
+            result = BigResult.open(path)
+            if not result.is_complete:
+                raise ImageError(f"{path} is not finished; segment its image to the end first.")
+            _write_labels(result, target, overwrite=overwrite)
+        except (DS2NetError, OSError) as error:
+            failed += 1
+            complain(f"{path}: {in_words(error)}")
+        else:
+            say(f"{path}: wrote {target.name}")
     return failed
 
 
@@ -187,11 +218,11 @@ def _show(image: Path, event: BigEvent, display: Progress, task: TaskID) -> None
         )
 
 
-def _write_labels(result: BigResult, path: Path, run: BigRun) -> None:
+def _write_labels(result: BigResult, path: Path, *, overwrite: bool) -> None:
     from napari_ds2net.core.big.label_tiff import save_big_labels
     from napari_ds2net.core.export.atomic import FileSet
 
-    with FileSet(overwrite=run.overwrite) as files:
+    with FileSet(overwrite=overwrite) as files:
         files.write(path, lambda file: save_big_labels(file, result))
         files.commit()
 

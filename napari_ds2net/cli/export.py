@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_ds2net.cli.big import export_big, not_of_big
 from napari_ds2net.cli.console import (
     complain,
     errors_in_words,
@@ -22,6 +23,7 @@ from napari_ds2net.cli.predictors import open_predictor
 from napari_ds2net.cli.segment import existing_images
 from napari_ds2net.cli.segmenting import Segmenting, segment_jobs, with_pixel_size
 from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
+from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.errors import DS2NetError, ExportError, SettingsError
 from napari_ds2net.library import ModelLibrary
 
@@ -91,7 +93,8 @@ def export(
     """Export labels for other programs: label TIFF, PNG, overlay, COCO JSON, measurements, maps.
 
     Of each STEM_mask.*, STEM_labels.* or STEM.* it writes STEM_labels.tif, STEM_coco.json and so
-    on, and STEM_record.json, which says how they were made.
+    on, and STEM_record.json, which says how they were made. Of STEM_segmentation.zarr, the result
+    of a big image, it writes STEM_labels.tif alone.
     """
     wanted = ExportOptions(
         formats=parse_formats(formats, "--format") if formats else _USUAL,
@@ -100,7 +103,17 @@ def export(
         overwrite=overwrite,
         keep_name=keep_name,
     )
-    if model is not None:
+    big = [] if model is not None else [path for path in inputs if is_zarr(path)]
+    if big:
+        if told := not_of_big(wanted.formats if formats else ()):
+            complain(told, kind="Note")
+        make_folder(output)
+        failed, total = export_big(big, output, overwrite=overwrite), len(big)
+        inputs = [path for path in inputs if path not in big]
+        if inputs:
+            more, others = _export_labels(inputs, output, images, numbers, wanted, pixel_size_um)
+            failed, total = failed + more, total + others
+    elif model is not None:
         failed, total = _segment_first(inputs, output, model, device, wanted, pixel_size_um)
     else:
         failed, total = _export_labels(inputs, output, images, numbers, wanted, pixel_size_um)

@@ -15,7 +15,7 @@ from typer.testing import Result
 
 from napari_ds2net import segment
 from napari_ds2net.cli.big import not_of_big
-from napari_ds2net.core.big.store import BigResult
+from napari_ds2net.core.big.store import BigResult, Layout
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.network import ModelCard, NetworkConfig, build_network, save_checkpoint
@@ -145,3 +145,20 @@ def test_what_big_images_do_not_have_is_said_once(run: Run, tiled: Path, tmp_pat
 )
 def test_the_sentence_names_what_is_asked_for(wanted: tuple[Format, ...], told: str) -> None:
     assert not_of_big(wanted) == told
+
+
+def test_the_label_tiff_of_a_result_is_exported(run: Run, tmp_path: Path) -> None:
+    path, out = tmp_path / "a_segmentation.zarr", tmp_path / "out"
+    result = BigResult.create(path, Layout(shape=(70, 90), mask_type="uint32"), {})
+    mask = np.arange(70 * 90, dtype=np.uint32).reshape(70, 90)
+    result.levels("mask")[0][:] = mask
+    unfinished = run("export", path, "-o", out)
+    assert unfinished.exit_code == 1
+    assert "is not finished" in unfinished.output
+    result.note(complete=True)
+    assert run("export", path, "-o", out, "-f", "labels").exit_code == 0
+    np.testing.assert_array_equal(tifffile.imread(out / "a_labels.tif"), mask)
+    again = run("export", path, "-o", out, "-f", "labels,coco")
+    assert again.exit_code == 1
+    assert "Not made of big images: coco" in again.output
+    assert run("export", path, "-o", out, "--overwrite").exit_code == 0
