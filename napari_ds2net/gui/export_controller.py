@@ -27,6 +27,7 @@ from napari_ds2net.gui._background import Background
 from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui._layers import ExportLayers
 from napari_ds2net.gui._layers.exporting import MadeBy, as_origin, made_by, one_frame
+from napari_ds2net.gui._layers.source import BIG_FOLDER
 from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.export import THIS_FRAME, ExportPanel
@@ -172,6 +173,11 @@ class ExportController(QObject):
         labels = self._labels()
         if labels is None:
             raise ExportError(_NO_LABELS)
+        if big := labels.metadata.get(BIG_FOLDER):
+            raise ExportError(
+                "The mask of a big image is not exported here; its label TIFF is written by: "
+                f"ds2net export '{big}' -o FOLDER"
+            )
         folder = self.panel.folder
         if folder is None or not folder.is_dir():
             raise ExportError("Choose a folder that exists.")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_ds2net.core.big.editing import write_part
 from napari_ds2net.core.big.store import BYTE_MAPS, MASK, PROBABILITY, BigResult
 from napari_ds2net.errors import ImageError
-from napari_ds2net.gui._layers.source import RESULT_OF, ImageSource
+from napari_ds2net.gui._layers.source import BIG_FOLDER, RESULT_OF, ImageSource
 from napari_ds2net.gui._layers.target import COLORMAPS
 
 LARGEST_PART_PX = 4096
@@ -180,7 +180,7 @@ class BigLayers:
             multiscale=True,
             name=f"{self.source.layer.name} {MASK}",
             opacity=0.5,
-            metadata={RESULT_OF: self.source.layer.name},
+            metadata={RESULT_OF: self.source.layer.name, BIG_FOLDER: str(self.path)},
             **self._spatial(),
         )
 

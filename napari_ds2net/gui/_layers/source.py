@@ -259,3 +259,5 @@ def is_result(layer: Layer) -> bool:
 
 RESULT_OF = "ds2net_result_of"
 """Key in the metadata of a result layer: the name of its image."""
+BIG_FOLDER = "ds2net_big_folder"
+"""Key in the metadata of a big image's mask: the folder of the result."""
