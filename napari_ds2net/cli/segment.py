@@ -165,6 +165,12 @@ def segment(
     if big:
         if told := not_of_big(wanted or ()):
             complain(told, kind="Note")
+        if scheduler is not None or workers > 1:
+            complain(
+                "Big images are segmented by this process, one after the other; --scheduler and "
+                "--workers are for the other images.",
+                kind="Note",
+            )
         run = BigRun(model, device, options, pixel_size_um, overwrite=overwrite or update)
         failed = segment_big(big, output, run, labels=Format.LABELS in (wanted or ()))
     if not images:

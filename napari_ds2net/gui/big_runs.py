@@ -135,8 +135,13 @@ class BigRuns(QObject):
             self._active.run.cancel()
 
     def image_changed(self) -> None:
-        """Offer to edit where the chosen image has a big result."""
-        self._panel.set_part_editable(self.chosen_layers() is not None)
+        """Offer to edit where the chosen image has a big result, and say what is in it."""
+        shown = self.chosen_layers()
+        self._panel.set_part_editable(shown is not None)
+        if shown is not None:
+            objects = shown.result.objects
+            counted = "Its mask is in place" if objects is None else _counted(objects)
+            self._panel.set_summary(f"{counted}; Edit in view opens a part for correction.")
 
     def image_removed(self, layer: object) -> None:
         """Take the layers of an image away with it; its folder stays."""
@@ -178,8 +183,9 @@ class BigRuns(QObject):
         shown = self._show(active)
         self._end()
         shown.reopen()
+        self.image_changed()
         objects = shown.result.objects
-        counted = "" if objects is None else f"{objects:,} objects. "
+        counted = "" if objects is None else f"{_counted(objects)}. "
         seconds = time_words(time.monotonic() - active.began)
         self._panel.set_status(
             f"Done: {counted}{seconds}, on {result.device}. It is kept in {active.path}."
@@ -321,3 +327,7 @@ def result_folder(source: ImageSource, model: str, options: InferenceOptions) ->
     told = (source.layer.name, source.layer.source.path, source.full_shape, model, options.flips)
     digest = hashlib.sha256(repr(told).encode()).hexdigest()[:8]
     return data_folder() / FOLDER / f"{name}-{digest}.zarr"
+
+
+def _counted(objects: int) -> str:
+    return "1 object" if objects == 1 else f"{objects:,} objects"

@@ -112,8 +112,11 @@ def test_what_big_images_do_not_have_is_said_once(run: Run, tiled: Path, tmp_pat
         tiled,
         "--save",
         "overlay,coco,probability,measurements",
+        "--workers",
+        2,
     )
     assert result.exit_code == 0, result.output
+    assert result.output.count("--workers are for the other images.") == 1
     assert result.output.count("Not made of big images: overlay, coco and measurements.") == 1
     assert "probability is in STEM_segmentation.zarr, not in files." in result.output
     assert "--save labels adds STEM_labels.tif." in result.output

@@ -71,7 +71,8 @@ def test_layers_grow_and_a_part_can_be_painted(
     assert not panel.edit_part_button.isVisibleTo(panel)
     click(qtbot, panel, "run_button")
     settle(qtbot, lambda: not panel.controller.is_running)
-    assert "Done: 1 objects" in panel.status_label.text()
+    assert "Done: 1 object. " in panel.status_label.text()
+    assert "1 object; " in panel.summary_label.text()
     mask = layer(viewer, "slide mask")
     assert mask.multiscale
     assert tuple(mask.scale) == (0.5, 0.5)
