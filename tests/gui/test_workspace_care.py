@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QFileDialog
@@ -69,13 +70,17 @@ def test_names_are_left_out_from_the_moment_it_is_asked_for(
 
 def test_corrections_go_into_a_folder_of_ones_own_and_back(
     qtbot: QtBot, viewer: Any, panel: SegmentWidget, tuner: FineTuneWidget,
-    tmp_path: Path, monkeypatch: Any,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     accept(3)
     tuner.controller.corrections.changed.emit()
     own = tmp_path / "My study"
     own.mkdir()
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(own))
+
+    def chosen(*_: object) -> str:
+        return str(own)
+
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", chosen)
     listed = tuner.corrections
     assert not listed.own_folder_action.isEnabled()
     listed.other_folder_action.trigger()
