@@ -145,7 +145,7 @@ def threshold_seconds(window: Window, rounds: int) -> float:
     y, x = np.mgrid[: LARGE[0], : LARGE[1]]
     bumps = (np.sin(x / 15) * np.sin(y / 15) + 1) / 2
     show(window, (255 * bumps).astype(np.uint8))
-    window.panel.split_field.value = False
+    window.panel.mask_section.split_field.value = False
     segment(window)
     results = window.panel.controller.image.results()
     results.results.maps["probability"][...] = bumps
@@ -156,7 +156,7 @@ def threshold_seconds(window: Window, rounds: int) -> float:
 
 def move(window: Window, threshold: float) -> None:
     """Move the slider; the mask has followed when this returns."""
-    window.panel.threshold_field.value = threshold
+    window.panel.mask_section.threshold_field.value = threshold
 
 
 def network_seconds(rounds: int) -> float:

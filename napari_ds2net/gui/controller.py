@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
 from typing import Any
 
 from qtpy.QtCore import QObject
 
 from napari_ds2net.core.events import SteppedDown, TileDone
-from napari_ds2net.core.export.record_parts import RegionRecord
-from napari_ds2net.core.options import InferenceOptions
-from napari_ds2net.engine import EngineState, Run
+from napari_ds2net.engine import EngineState
 from napari_ds2net.engine.jobs import FrameDone, FrameStarted, SegmentDone, segment_frames
 from napari_ds2net.errors import DS2NetError, ImageError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._connections import Connections
-from napari_ds2net.gui._layers import LayerAdapter, Region, ResultLayers
+from napari_ds2net.gui._layers import LayerAdapter, ResultLayers
 from napari_ds2net.gui.acceptance import Acceptance
+from napari_ds2net.gui.active_run import ActiveRun
 from napari_ds2net.gui.big_runs import BigRuns, check_memory
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.folder_queue import FolderQueue
@@ -29,36 +26,11 @@ from napari_ds2net.gui.model_choice import ModelChoice
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.gui.part_acceptance import PartAcceptance
-from napari_ds2net.gui.results import Frame, MadeWith
+from napari_ds2net.gui.results import Frame
 from napari_ds2net.gui.review_queue import ReviewQueue
 from napari_ds2net.gui.reviewer import Reviewer
-from napari_ds2net.gui.summary import summarise, time_words
+from napari_ds2net.gui.summary_line import SummaryLine
 from napari_ds2net.gui.tidying import Tidying
-
-
-@dataclass(slots=True)
-class _ActiveRun:
-    """A segmentation under way."""
-
-    number: int
-    run: Run
-    results: ResultLayers
-    frames: list[Frame]
-    region: Region | None
-    options: InferenceOptions
-    began: float = field(default_factory=time.monotonic)
-    finished: list[Frame] = field(default_factory=list[Frame])
-    done: SegmentDone | None = None
-
-    def made(self, frame: Frame, device: str) -> MadeWith:
-        """Say how a frame was made, with what was there of it before."""
-        source = self.results.source
-        now = MadeWith(self.results.model, self.options, device, source.channels_record)
-        if self.region is None:
-            return now
-        height, width = source.plane_shape
-        whole = RegionRecord(top=0, left=0, height=height, width=width)
-        return now.then(self.region.record(), self.results.made.get(frame), whole)
 
 
 class SegmentController(QObject):
@@ -82,13 +54,14 @@ class SegmentController(QObject):
         self.panel = panel
         self.layers = layers
         self.bridge = bridge
-        self._active: _ActiveRun | None = None
+        self._active: ActiveRun | None = None
         self._closed = False
         self._in_view: ResultLayers | None = None
         self._making = LayerMaking(layers, bridge, self._on_layers_made, self)
         self.model = ModelChoice(panel, bridge, models)
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
-        self.follower = MaskFollower(layers, bridge, self._on_mask_made, self)
+        self.summary = SummaryLine(panel, layers, self.image)
+        self.follower = MaskFollower(layers, bridge, self.summary.mask_made, self)
         self.reviewer = Reviewer(panel, layers, self.image.results, self)
         self.tidying = Tidying(panel, layers, self.image)
         self.queue = ReviewQueue(layers, corrections.root_of)
@@ -109,7 +82,6 @@ class SegmentController(QObject):
         self.connections = Connections()
         self.connections.add(models.preferred, self._on_model_preferred)
         self.connections.add(layers.image_removed, self._on_image_removed)
-        self.connections.add(layers.frame_changed, self._on_frame_changed)
         self.image.refresh()
 
     def close(self) -> None:
@@ -125,7 +97,7 @@ class SegmentController(QObject):
         self.bridge.drop(self, self.model, self.follower, self.folder)
         self.folder.close()
         self.acceptance.close()
-        for each in (self, self.image, self.model, self.acceptance):
+        for each in (self, self.image, self.summary, self.model, self.acceptance):
             each.connections.close()
 
     # --------------------------------------------------------------------- run
@@ -176,7 +148,7 @@ class SegmentController(QObject):
             options,
             None if region is None else region.place,
         )
-        self._active = _ActiveRun(number, run, results, frames, region, options)
+        self._active = ActiveRun(number, run, results, frames, region, options)
         self.layers.hide_other_results(results)
         self.panel.set_running(True)
         self.panel.set_progress(0.0, self._waiting_words())
@@ -203,11 +175,10 @@ class SegmentController(QObject):
         elif isinstance(event, FrameDone):
             self._on_frame_done(active, event)
         elif isinstance(event, TileDone) and event.total > 1:
-            share = (len(active.finished) + event.done / event.total) / len(active.frames)
+            share = active.share(event.done / event.total)
             self._show_progress(active, share, f"Tile {event.done} of {event.total}")
         elif isinstance(event, FrameStarted):
-            share = len(active.finished) / len(active.frames)
-            self._show_progress(active, share, "Segmenting…")
+            self._show_progress(active, active.share(), "Segmenting…")
 
     def run_finished(self, number: int, result: Any) -> None:
         """Say what was done."""
@@ -218,11 +189,9 @@ class SegmentController(QObject):
         if not self._making.begin(active.results):
             self._finish(active, result)
 
-    def _finish(self, active: _ActiveRun, result: SegmentDone) -> None:
+    def _finish(self, active: ActiveRun, result: SegmentDone) -> None:
         self._end(active)
-        frames = f"{len(active.finished)} frames in " if len(active.finished) > 1 else ""
-        seconds = time.monotonic() - active.began
-        self.panel.set_status(f"Done: {frames}{time_words(seconds)}, on {result.device}.")
+        self.panel.set_status(active.done_words(result.device))
         self.layers.select_mask(active.results)
         self.acceptance.frame_shown(active.results, active.finished[-1])
         if self.panel.options.postprocessing(self.model.card) != self._made_with(active):
@@ -240,11 +209,9 @@ class SegmentController(QObject):
         active = self._active
         if active is not None and active.number == number:
             self._end(active)
-            done, total = len(active.finished), len(active.frames)
-            kept = f"; {done} of {total} frames are finished and kept" if total > 1 else ""
-            self.panel.set_status(f"Cancelled{kept}.")
+            self.panel.set_status(active.cancelled_words())
 
-    def _on_frame_done(self, active: _ActiveRun, event: FrameDone) -> None:
+    def _on_frame_done(self, active: ActiveRun, event: FrameDone) -> None:
         results, frame = active.results, event.frame
         if not active.finished:
             edited = [f for f in active.frames if results.may_be_edited(f)]
@@ -265,12 +232,11 @@ class SegmentController(QObject):
         self.queue.results_changed(results, frame)
         results.accepted.discard(frame)
         self.panel.set_results(True)
-        self._summarise(results, frame)
+        self.summary.show(results, frame)
         if len(active.finished) < len(active.frames):
-            share = len(active.finished) / len(active.frames)
-            self._show_progress(active, share, "Segmenting…")
+            self._show_progress(active, active.share(), "Segmenting…")
 
-    def _end(self, active: _ActiveRun) -> None:
+    def _end(self, active: ActiveRun) -> None:
         """Come back to rest; layers that were made for a run without result go."""
         self._active = None
         self._making.stop()
@@ -281,15 +247,8 @@ class SegmentController(QObject):
             return
         self.panel.set_results(bool(active.results.results.done))
 
-    def _show_progress(self, active: _ActiveRun, share: float, what: str) -> None:
-        """Show share, frame and time left."""
-        elapsed = time.monotonic() - active.began
-        total = len(active.frames)
-        frame = f"Frame {min(len(active.finished) + 1, total)} of {total}. " if total > 1 else ""
-        left = ""
-        if 0.02 < share < 1 and elapsed > 1:
-            left = f", {time_words(round(elapsed * (1 - share) / share) + 0.0)} left"
-        self.panel.set_progress(share, f"{frame}{what}{left}")
+    def _show_progress(self, active: ActiveRun, share: float, what: str) -> None:
+        self.panel.set_progress(share, active.progress_words(share, what))
 
     # ------------------------------------------------------------- the choices
 
@@ -309,7 +268,7 @@ class SegmentController(QObject):
             frame = self.layers.current_frame(results.source)
             if results is not self._in_view:
                 self._show_mask_options(results, frame)
-            self._summarise(results, frame)
+            self.summary.show(results, frame)
         self._in_view = results
 
     def _show_mask_options(self, results: ResultLayers, frame: Frame) -> None:
@@ -360,30 +319,5 @@ class SegmentController(QObject):
         except DS2NetError as error:
             self.panel.set_status(_messages.complain(error))
 
-    def _made_with(self, active: _ActiveRun) -> object:
+    def _made_with(self, active: ActiveRun) -> object:
         return self.follower.options_of(active.results, active.finished[-1])
-
-    def _on_mask_made(self, results: ResultLayers, frame: Frame) -> None:
-        if results is self.image.results() and frame == self.layers.current_frame(results.source):
-            self._summarise(results, frame)
-
-    def _on_frame_changed(self) -> None:
-        results = self.image.results()
-        if results is not None:
-            self._summarise(results, self.layers.current_frame(results.source))
-
-    def _summarise(self, results: ResultLayers, frame: Frame) -> None:
-        """Say what the frame in view holds."""
-        if frame not in results.results.done:
-            self.panel.set_summary("This frame is not segmented yet.")
-            return
-        made = self.follower.options_of(results, frame)
-        layer = results.source.layer
-        summary = summarise(
-            results.mask(frame),
-            float(results.results.maps["uncertainty"][frame].mean(dtype="float64")),
-            (abs(float(layer.scale[-2])), abs(float(layer.scale[-1]))),
-            results.source.unit,
-            numbered=bool(getattr(made, "split_touching", False)),
-        )
-        self.panel.set_summary(f"{summary}.")

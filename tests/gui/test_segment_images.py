@@ -36,7 +36,7 @@ def test_a_threshold_reaches_every_frame_of_a_stack(
     viewer.add_image(stack, name="video")
     panel.frames_field.value = "All frames"
     segment(qtbot, panel)
-    panel.threshold_field.value = 0.7
+    panel.mask_section.threshold_field.value = 0.7
     settle(
         qtbot,
         lambda: bool(np.array_equal(layer(viewer, "video mask").data, stack > 0.7 * 255)),
@@ -117,13 +117,13 @@ def test_an_image_keeps_the_threshold_of_its_mask(
         viewer.add_image(disc(), name=name)
         viewer.layers.selection.active = viewer.layers[name]
         segment(qtbot, panel)
-    panel.threshold_field.value = 0.7
-    panel.fill_holes_field.value = True
+    panel.mask_section.threshold_field.value = 0.7
+    panel.mask_section.fill_holes_field.value = True
     viewer.layers.selection.active = viewer.layers["first"]
-    assert panel.threshold_field.value == 0.5
-    assert not panel.fill_holes_field.value
+    assert panel.mask_section.threshold_field.value == 0.5
+    assert not panel.mask_section.fill_holes_field.value
     np.testing.assert_array_equal(layer(viewer, "first mask").data, disc() > 127.5)
     viewer.layers.selection.active = viewer.layers["second"]
-    assert panel.threshold_field.value == 0.7
-    assert panel.fill_holes_field.value
+    assert panel.mask_section.threshold_field.value == 0.7
+    assert panel.mask_section.fill_holes_field.value
     np.testing.assert_array_equal(layer(viewer, "second mask").data, disc() > 0.7 * 255)

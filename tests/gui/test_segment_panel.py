@@ -70,7 +70,7 @@ def test_the_threshold_acts_at_once_and_runs_nothing(
     viewer.add_image(disc(), name="frame")
     segment(qtbot, panel)
     before = len(engine.submitted)
-    panel.threshold_field.value = 0.7
+    panel.mask_section.threshold_field.value = 0.7
     np.testing.assert_array_equal(layer(viewer, "frame mask").data, disc() > 0.7 * 255)
     assert len(engine.submitted) == before
 
@@ -84,8 +84,8 @@ def test_holes_are_filled_and_small_objects_go_without_a_run(
     viewer.add_image(image, name="frame")
     segment(qtbot, panel)
     assert "2 objects" in panel.summary_label.text()
-    panel.fill_holes_field.value = True
-    panel.smallest_field.value = 5
+    panel.mask_section.fill_holes_field.value = True
+    panel.mask_section.smallest_field.value = 5
     mask = layer(viewer, "frame mask").data
     assert mask[30, 40] == 1
     assert mask[3, 3] == 0
@@ -98,7 +98,7 @@ def test_splitting_is_done_by_the_worker(
     two = np.concatenate([disc(60, 34, 16), disc(60, 34, 16)], axis=1)
     viewer.add_image(two, name="frame")
     segment(qtbot, panel)
-    panel.split_field.value = True
+    panel.mask_section.split_field.value = True
     mask = layer(viewer, "frame mask")
     settle(qtbot, lambda: int(mask.data.max()) == 2)
     assert [name for name, _ in engine.submitted][-1] == "make_mask"

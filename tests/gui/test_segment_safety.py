@@ -19,7 +19,7 @@ def test_a_threshold_can_be_undone(qtbot: QtBot, viewer: Any, panel: SegmentWidg
     segment(qtbot, panel)
     mask = layer(viewer, "frame mask")
     before = mask.data.copy()
-    panel.threshold_field.value = 0.7
+    panel.mask_section.threshold_field.value = 0.7
     assert (mask.data != before).any()
     for _ in range(2):  # the first mask stays: there is nothing before it
         mask.undo()
@@ -68,7 +68,7 @@ def test_an_edited_mask_survives_a_threshold(
     mask = layer(viewer, "frame mask")
     mask.paint((5, 5), 1)
     edited = mask.data.copy()
-    panel.threshold_field.value = 0.7
+    panel.mask_section.threshold_field.value = 0.7
     np.testing.assert_array_equal(mask.data, edited)
     np.testing.assert_array_equal(layer(viewer, "frame mask 2").data, disc() > 0.7 * 255)
 

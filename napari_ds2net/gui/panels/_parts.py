@@ -228,12 +228,31 @@ class ProgressLine(QWidget):
         painter.end()
 
 
-class ScrollingPanel(QScrollArea):
+class Quiet:
+    """Tells apart what a person changes from what a program does."""
+
+    _quiet = False
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Generator[None]:
+        """Change fields without telling anybody."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+    def _tell(self, signal: Any) -> None:
+        """Emit a signal if it was a person who changed something."""
+        if not self._quiet:
+            signal.emit()
+
+
+class ScrollingPanel(Quiet, QScrollArea):
     """A column of widgets that scrolls where the window is too low for it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._quiet = False
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -252,20 +271,6 @@ class ScrollingPanel(QScrollArea):
     def finish(self) -> None:
         """Push everything to the top."""
         self._column.addStretch(1)
-
-    @contextlib.contextmanager
-    def _quietly(self) -> Generator[None]:
-        """Change fields without telling anybody."""
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = before
-
-    def _tell(self, signal: Any) -> None:
-        """Emit a signal if it was a person who changed something."""
-        if not self._quiet:
-            signal.emit()
 
     def minimumSizeHint(self) -> QSize:
         """Return a width at which nothing is cut, even beside the scroll bar.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from magicgui.widgets import CheckBox, FloatSlider, SpinBox
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QToolButton
 
@@ -23,10 +22,10 @@ from napari_ds2net.gui.panels._parts import (
     ScrollingPanel,
     button,
     heading,
-    named,
     note,
     row,
 )
+from napari_ds2net.gui.panels.mask_section import MaskSection
 
 THIS_FRAME = "This frame"
 ALL_FRAMES = "All frames"
@@ -82,7 +81,9 @@ class SegmentPanel(ScrollingPanel):
         self._build_source()
         self._build_network()
         self._build_run()
-        self._build_mask()
+        self.mask_section = MaskSection()
+        self.add(self.mask_section)
+        self.mask_section.changed.connect(self.mask_options_changed)
         self._build_review()
         self.finish()
         self.set_running(False)
@@ -156,43 +157,6 @@ class SegmentPanel(ScrollingPanel):
         self.add(row(self.run_button, self.cancel_button), self.progress_field, self.status_label)
         self.run_button.clicked.connect(self.run_requested)
         self.cancel_button.clicked.connect(self.cancel_requested)
-
-    def _build_mask(self) -> None:
-        self.threshold_field = FloatSlider(
-            label="Threshold", min=0.01, max=0.99, step=0.01, value=0.5,
-            tooltip="Probability from which a pixel belongs to the mask; the mask follows at once.",
-        )  # fmt: skip
-        self.smallest_field = SpinBox(
-            label="Smallest object", min=0, max=10_000_000, value=0,
-            tooltip="Objects of fewer pixels are removed.",
-        )  # fmt: skip
-        self.fill_holes_field = CheckBox(
-            text="Fill holes", tooltip="Background that an object encloses becomes part of it."
-        )
-        self.split_field = CheckBox(
-            text="Split touching objects", tooltip="Number objects one by one, by a watershed."
-        )
-        self.flips_field = CheckBox(
-            text="Average over flips",
-            tooltip="Segment flipped copies too: slower, a little better. Needs another run.",
-        )
-        fields = Form()
-        fields.add(named(self.threshold_field, "threshold"))
-        fields.add(named(self.smallest_field, "smallest_object"))
-        self.add(heading("Mask"), fields)
-        for box, name in (
-            (self.fill_holes_field, "fill_holes"),
-            (self.split_field, "split_touching"),
-            (self.flips_field, "flips"),
-        ):
-            self.add(named(box, name).native)
-        for widget in (
-            self.threshold_field,
-            self.smallest_field,
-            self.fill_holes_field,
-            self.split_field,
-        ):
-            widget.changed.connect(lambda: self._tell(self.mask_options_changed))
 
     def _build_review(self) -> None:
         self.next_button = button(
@@ -281,13 +245,7 @@ class SegmentPanel(ScrollingPanel):
     @property
     def options(self) -> InferenceOptions:
         """How the mask is made."""
-        return InferenceOptions(
-            threshold=float(self.threshold_field.value),
-            flips=bool(self.flips_field.value),
-            smallest_object_px=int(self.smallest_field.value),
-            fill_holes=bool(self.fill_holes_field.value),
-            split_touching=bool(self.split_field.value),
-        )
+        return self.mask_section.options
 
     def ask_for_folder(self) -> Path | None:
         """Let the person choose a folder; None if they changed their mind."""
@@ -340,11 +298,7 @@ class SegmentPanel(ScrollingPanel):
 
     def set_mask_options(self, options: PostprocessOptions) -> None:
         """Show a model's own choices, or those that a mask was made with."""
-        with self._quietly():
-            self.threshold_field.value = options.threshold
-            self.smallest_field.value = options.smallest_object_px
-            self.fill_holes_field.value = options.fill_holes
-            self.split_field.value = options.split_touching
+        self.mask_section.show_options(options)
 
     def set_running(self, running: bool) -> None:
         """Enable what can be pressed during a run, or outside one."""
