@@ -58,7 +58,7 @@ def uncertain_places(
     The places, the heaviest first; empty where the network was sure everywhere.
     """
     reduced, factor = _reduced(uncertainty)
-    unsure = reduced >= min(least, max(_LEAST_OF_ALL, float(reduced.max(initial=0)) / 2))
+    unsure = reduced >= unsure_from(float(reduced.max(initial=0)), least)
     near = ndimage.binary_dilation(unsure, iterations=_REACH_PX) if unsure.any() else unsure
     labels, count = cast("tuple[NDArray[Any], int]", ndimage.label(near, np.ones((3, 3), bool)))
     if not count:
@@ -70,6 +70,19 @@ def uncertain_places(
     boxes = ndimage.find_objects(np.where(unsure, labels, 0))
     order = np.argsort(-np.asarray(weights), kind="stable")[:most]
     return [_place(centres[i], boxes[i], float(weights[i]), factor) for i in order]
+
+
+def unsure_from(highest: float, least: float = LEAST_UNCERTAINTY) -> float:
+    """Return the uncertainty from which a pixel counts, in a map of which the highest is known.
+
+    Parameters
+    ----------
+    highest
+        In [0, 1].
+    least
+        As for `uncertain_places`.
+    """
+    return min(least, max(_LEAST_OF_ALL, highest / 2))
 
 
 def _place(

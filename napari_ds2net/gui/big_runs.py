@@ -98,6 +98,11 @@ class BigRuns(QObject):
         """Whether a big image is being segmented."""
         return self._active is not None
 
+    @property
+    def rows_written(self) -> int:
+        """How many rows of the maps are there while they are computed; 0 when nothing is."""
+        return 0 if self._active is None else self._active.rows
+
     def close(self) -> None:
         """Give up what is under way, and write what was painted."""
         if self._active is not None:
@@ -183,6 +188,8 @@ class BigRuns(QObject):
         shown = self._show(active)
         self._end()
         shown.reopen()
+        if shown is self.chosen_layers():
+            shown.select_mask()
         self.image_changed()
         objects = shown.result.objects
         counted = "" if objects is None else f"{_counted(objects)}. "
@@ -240,6 +247,7 @@ class BigRuns(QObject):
 
             shown = BigLayers(self._layers.viewer, active.source, active.path, active.model)
             self._shown[key] = shown
+            self.image_changed()
         return shown
 
     def _refresh(self) -> None:
@@ -254,7 +262,25 @@ class BigRuns(QObject):
             return None
         return shown if shown is not None and shown.is_there() else None
 
+    def reviewed_layers(self) -> BigLayers | None:
+        """Return what the buttons of the review act on, if it is a big result.
+
+        A region of the same image may have been segmented by itself: they act on that while it is
+        selected.
+        """
+        shown = self.chosen_layers()
+        if shown is None:
+            return None
+        region = self._layers.existing_results(shown.source.layer)
+        selected = self._layers.viewer.layers.selection.active
+        return None if region is not None and selected in region.layers() else shown
+
     # ------------------------------------------------------------------ editing
+
+    def owns(self, layer: object) -> bool:
+        """Tell whether a layer shows the chosen image's result."""
+        shown = self.chosen_layers()
+        return shown is not None and shown.owns(layer)
 
     def owns_part(self, layer: object) -> bool:
         """Tell whether a layer is the open part of the chosen image's mask."""

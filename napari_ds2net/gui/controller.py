@@ -16,6 +16,7 @@ from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui._layers import LayerAdapter, ResultLayers
 from napari_ds2net.gui.acceptance import Acceptance
 from napari_ds2net.gui.active_run import ActiveRun
+from napari_ds2net.gui.big_review import BigReview
 from napari_ds2net.gui.big_runs import BigRuns, check_memory
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.folder_queue import FolderQueue
@@ -62,7 +63,7 @@ class SegmentController(QObject):
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
         self.summary = SummaryLine(panel, layers, self.image)
         self.follower = MaskFollower(layers, bridge, self.summary.mask_made, self)
-        self.reviewer = Reviewer(panel, layers, self.image.results, self)
+        self.reviewer = Reviewer(panel, layers, self._reviewed_results, self)
         self.tidying = Tidying(panel, layers, self.image)
         self.queue = ReviewQueue(layers, corrections.root_of)
         self.acceptance = Acceptance(
@@ -72,6 +73,7 @@ class SegmentController(QObject):
             panel, layers, bridge, self.acceptance.background, corrections, self.run
         )
         self.big = BigRuns(panel, layers, bridge, self.image.source, self.model.name)
+        self.big_review = BigReview(panel, layers, self.big, self.acceptance.background)
         self.parts = PartAcceptance(
             panel, self.big, corrections, self.acceptance.background, models.card
         )
@@ -246,6 +248,7 @@ class SegmentController(QObject):
         if self._closed:
             return
         self.panel.set_results(bool(active.results.results.done))
+        self.big.image_changed()
 
     def _show_progress(self, active: ActiveRun, share: float, what: str) -> None:
         self.panel.set_progress(share, active.progress_words(share, what))
@@ -255,7 +258,12 @@ class SegmentController(QObject):
     def owns(self, layer: object) -> bool:
         """Tell whether a layer is an image with results in this viewer, or one of its results."""
         results = self.image.results()
-        return results is not None and (layer is results.source.layer or layer in results.layers())
+        own = results is not None and (layer is results.source.layer or layer in results.layers())
+        return own or self.big.owns(layer)
+
+    def _reviewed_results(self) -> ResultLayers | None:
+        """Return the chosen image's results, unless it is big and all of it is reviewed."""
+        return self.image.results() if self.big.reviewed_layers() is None else None
 
     def _on_image_changed(self) -> None:
         if not self.is_running:

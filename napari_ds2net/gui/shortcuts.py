@@ -24,7 +24,7 @@ _controllers: weakref.WeakSet[SegmentController] = weakref.WeakSet()
 class _Key:
     """A key, what it is called in the preferences, and the panel's signal that it emits.
 
-    On a part of a big mask it emits `of_part`; empty where it does nothing there.
+    On a part of a big mask it emits `of_part`, where that is not empty.
     """
 
     name: str
@@ -68,10 +68,10 @@ def _action(key: _Key) -> Callable[[Layer], None]:
 
     def act(layer: Layer) -> None:
         for controller in list(_controllers):
-            if controller.owns(layer):
-                getattr(controller.panel, key.signal).emit()
-            elif key.of_part and controller.big.owns_part(layer):
+            if key.of_part and controller.big.owns_part(layer):
                 getattr(controller.panel, key.of_part).emit()
+            elif controller.owns(layer):
+                getattr(controller.panel, key.signal).emit()
 
     act.__name__ = key.name
     act.__doc__ = key.description

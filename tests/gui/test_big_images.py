@@ -8,58 +8,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zarr
 from napari.utils.action_manager import action_manager
 from pytestqt.qtbot import QtBot
 
-from napari_ds2net.core.big.store import BYTE_MAPS, MASK, PROBABILITY, BigResult, Layout
-from napari_ds2net.core.events import BlockDone, RowsDone, TileDone
-from napari_ds2net.engine.big_job import BigSegmented
-from napari_ds2net.gui import big_runs
+from napari_ds2net.core.big.store import MASK, BigResult
+from napari_ds2net.core.events import RowsDone
 from napari_ds2net.gui._layers import ImageSource, Region
 from napari_ds2net.gui.export_widget import ExportWidget
 from napari_ds2net.gui.widgets import SegmentWidget
 from napari_ds2net.workspace import ModelUsed, Workspace, default_folder
+from tests.gui.big import IMAGE, growing, let_small_be_big, stored
 from tests.gui.stand_in import ThreadEngine
-from tests.gui.window import click, disc, layer, settle
-
-SHAPE = (160, 120)
-IMAGE = disc(*SHAPE, 30)
-
-
-def growing(image: Any, path: Path, model: str, device: str, options: Any) -> Any:
-    """Stand in for `segment_big`: writes the brightness, 80 rows at a time; no torch is loaded."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    layout = Layout(shape=SHAPE, mask_type="uint32", chunk_px=40, smallest_level_px=80)
-    result = BigResult.create(path, layout, {"model": {"name": model, "id": "a" * 64}})
-    yield TileDone(1, 2)
-    for row in (0, 80):
-        pixels = np.asarray(image.frame(region=(slice(row, row + 80), slice(None))))
-        result.levels(PROBABILITY)[0][row : row + 80] = pixels / 255
-        for name in BYTE_MAPS:
-            result.levels(name)[0][row : row + 80] = pixels
-        for step, level in enumerate(result.levels(MASK)):
-            level[row >> step : (row + 80) >> step] = (pixels > 127)[:: 2**step, :: 2**step]
-        result.note(rows_done=row + 80)
-        yield RowsDone(row, row + 80, SHAPE[0])
-    yield BlockDone(1, 1)
-    result.note(complete=True, objects=1)
-    return BigSegmented(path, 0.1, "cpu, float32", model)
+from tests.gui.window import click, layer, settle
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, engine: ThreadEngine, tmp_path: Path) -> None:
-    """Let images of 10,000 pixels count as big, and keep results in the test's folder."""
-    monkeypatch.setattr(big_runs, "BIG_PIXELS", 10_000)
-    monkeypatch.setattr(big_runs, "REFRESH_MS", 10)
-    monkeypatch.setenv("DS2NET_HOME", str(tmp_path))
-    engine.replaced["segment_big"] = growing
-
-
-def stored(path: Path) -> Any:
-    array: Any = zarr.create_array(path, shape=SHAPE, chunks=(40, 40), dtype="u1")
-    array[:] = IMAGE
-    return array
+    let_small_be_big(monkeypatch, engine, tmp_path)
 
 
 def test_layers_grow_and_a_part_can_be_painted(

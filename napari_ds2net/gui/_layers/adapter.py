@@ -18,6 +18,7 @@ from napari_ds2net.core.review import UncertainPlace
 from napari_ds2net.errors import ImageError
 from napari_ds2net.gui._layers.preparation import freeze, prepare, thaw
 from napari_ds2net.gui._layers.source import (
+    RESULT_OF,
     ImageSource,
     Region,
     RegionKind,
@@ -96,11 +97,14 @@ class LayerAdapter:
     def active_image(self) -> Image | None:
         """Return the image that is selected, or to which the selected result belongs."""
         active = self.viewer.layers.selection.active
+        named = None if active is None else active.metadata.get(RESULT_OF)
+        of_big: Image | None = None
         for image in self.images():
             results = self._results.get(id(image))
             if active is image or (results is not None and active in results.layers()):
                 return image
-        return None
+            of_big = image if image.name == named else of_big
+        return of_big
 
     def is_there(self, layer: Layer) -> bool:
         """Tell whether a layer is still in the viewer."""

@@ -139,6 +139,15 @@ class BigLayers:
         probability = self.result.levels(PROBABILITY)[0]
         return OpenPart(self._place, np.array(self._part.data), self._proposed, probability)
 
+    def owns(self, layer: object) -> bool:
+        """Tell whether a layer is the mask, one of the maps, or the part that is open."""
+        return self.has_part(layer) or any(bool(layer == each) for each in self._layers.values())
+
+    def select_mask(self) -> None:
+        """Select the mask, so that keys act on it."""
+        if self.is_there():
+            self._viewer.layers.selection.active = self._layers[MASK]
+
     def has_part(self, layer: object) -> bool:
         """Tell whether a layer is the part that is open for painting."""
         return self._part is not None and bool(layer == self._part)  # napari's keys bring a proxy

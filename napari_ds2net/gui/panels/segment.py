@@ -325,8 +325,10 @@ class SegmentPanel(ScrollingPanel):
 
     def set_part_editable(self, editable: bool) -> None:
         """Offer to paint on a part of a big mask and to accept it, or not."""
-        self.edit_part_button.setVisible(editable)
-        self.accept_part_button.setVisible(editable)
+        for each in (self.edit_part_button, self.accept_part_button):
+            each.setVisible(editable)
+        if editable:
+            self.next_button.setEnabled(True)
 
     def set_summary(self, text: str) -> None:
         """Say what was found."""

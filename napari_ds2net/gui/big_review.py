@@ -1,0 +1,146 @@
+"""Looking through a big result: its uncertain places one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+
+from napari_ds2net.core.review import UncertainPlace
+from napari_ds2net.errors import DS2NetError, ImageError
+from napari_ds2net.gui import _messages
+from napari_ds2net.gui._background import Background
+from napari_ds2net.gui._layers import LayerAdapter
+from napari_ds2net.gui.big_runs import BigRuns
+from napari_ds2net.gui.panels.segment import SegmentPanel
+
+if TYPE_CHECKING:
+    from napari_ds2net.core.big.store import BigResult
+    from napari_ds2net.gui._layers.big_target import BigLayers
+
+
+@dataclass(slots=True, eq=False)
+class _Review:
+    """The places of a result: which were shown, and which wait."""
+
+    of: BigLayers
+    result: BigResult | None = None
+    rows: int = 0
+    places: list[UncertainPlace] = field(default_factory=list[UncertainPlace])
+    seen: list[UncertainPlace] = field(default_factory=list[UncertainPlace])
+    waiting: list[UncertainPlace] = field(default_factory=list[UncertainPlace])
+
+    def is_of(self, result: BigResult, rows: int) -> bool:
+        """Tell whether the places are those of a result with so many rows."""
+        return self.result is result and self.rows == rows
+
+    def take(self, result: BigResult, rows: int, places: list[UncertainPlace]) -> None:
+        """Take places that were sought anew; those that were shown are not shown again."""
+        self.result, self.rows, self.places = result, rows, places
+        self.waiting = [each for each in places if not _lies_in(each, self.seen)]
+
+    def next_place(self) -> UncertainPlace | None:
+        """Return the next place; after the last one None, and then the first again."""
+        if not self.waiting:
+            self.seen, self.waiting = [], list(self.places)
+            return None
+        self.seen.append(self.waiting.pop(0))
+        return self.seen[-1]
+
+
+class BigReview(QObject):
+    """Moves through what the network was unsure of in a big image, as `Reviewer` does in others.
+
+    Places are sought in a thread, and again when more rows are done.
+
+    Parameters
+    ----------
+    panel, layers, big, background
+        Where it is asked for, the camera, the results, and the thread that reads them.
+    """
+
+    def __init__(
+        self, panel: SegmentPanel, layers: LayerAdapter, big: BigRuns, background: Background
+    ) -> None:
+        super().__init__(panel)
+        self._panel = panel
+        self._layers = layers
+        self._big = big
+        self._background = background
+        self._review: _Review | None = None
+        self._is_seeking = False
+        panel.next_requested.connect(self.show_next_place)
+
+    def show_next_place(self) -> None:
+        """Move the camera to the next uncertain place of the chosen image's result."""
+        shown = self._big.reviewed_layers()
+        if shown is None or self._is_seeking:
+            return
+        if self._review is None or self._review.of is not shown:
+            self._review = _Review(shown)
+        review, result, rows = self._review, shown.result, self._big.rows_written
+        if review.is_of(result, rows):
+            self._show(review)
+            return
+
+        def found(places: list[UncertainPlace]) -> None:
+            self._is_seeking = False
+            review.take(result, rows, places)
+            if self._review is review and shown.is_there():
+                self._show(review)
+
+        self._is_seeking = True
+        self._panel.set_status("Looking for uncertain places…")
+        self._background.run(lambda: _places_of(result), found, self._on_failed)
+
+    def _show(self, review: _Review) -> None:
+        place = review.next_place()
+        so_far = " of what is done so far" if self._big.is_running else ""
+        if place is not None:
+            self._layers.go_to(review.of.source, (), place)
+            total = len(review.seen) + len(review.waiting)
+            self._panel.set_status(f"Uncertain place {len(review.seen)} of {total}{so_far}.")
+        elif review.places:
+            self._panel.set_status(
+                f"That was the last uncertain place{so_far}; the next one is the first."
+            )
+        else:
+            self._panel.set_status(
+                f"The network was sure everywhere{so_far}: there is no uncertain place."
+            )
+
+    def _on_failed(self, error: DS2NetError) -> None:
+        self._is_seeking = False
+        self._panel.set_status(_messages.complain(error))
+
+
+def _lies_in(place: UncertainPlace, others: Sequence[UncertainPlace]) -> bool:
+    """Tell whether the middle of a place lies in one of the others."""
+    return any(
+        all(
+            abs(mine - theirs) <= length / 2
+            for mine, theirs, length in zip(place.centre, other.centre, other.extent, strict=True)
+        )
+        for other in others
+    )
+
+
+def _places_of(result: BigResult) -> list[UncertainPlace]:
+    """Read the places of a result.
+
+    Raises
+    ------
+    ImageError
+        The folder is gone or cannot be read.
+    """
+    from napari_ds2net.core.big.places import big_uncertain_places  # zarr takes its time
+
+    try:
+        return big_uncertain_places(result)
+    except OSError as error:
+        raise ImageError(
+            f"The result in {result.path} cannot be read ({error.strerror or error}); look whether "
+            "it is still there."
+        ) from error

@@ -1,0 +1,129 @@
+"""Looking through a big result: its uncertain places, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from napari.utils.action_manager import action_manager
+from pytestqt.qtbot import QtBot
+
+from napari_ds2net.core.big import places
+from napari_ds2net.core.events import RowsDone
+from napari_ds2net.engine.big_job import BigSegmented
+from napari_ds2net.gui._layers import RegionKind
+from napari_ds2net.gui.widgets import SegmentWidget
+from tests.gui.big import growing, let_small_be_big, stored
+from tests.gui.stand_in import ThreadEngine
+from tests.gui.window import click, layer, settle
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch, engine: ThreadEngine, tmp_path: Path) -> None:
+    let_small_be_big(monkeypatch, engine, tmp_path)
+
+
+@pytest.fixture
+def small_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let places be windows of 32 pixels."""
+    seek = partial(places.big_uncertain_places, window_px=32)
+    monkeypatch.setattr(places, "big_uncertain_places", seek)
+
+
+def centre(viewer: Any) -> tuple[float, ...]:
+    return tuple(viewer.scene.camera.center[-2:])
+
+
+def next_place(qtbot: QtBot, panel: SegmentWidget) -> str:
+    click(qtbot, panel, "next_button")
+    settle(qtbot, lambda: "Looking" not in panel.status_label.text())
+    return panel.status_label.text()
+
+
+@pytest.mark.usefixtures("small_places")
+def test_the_camera_goes_through_the_places_of_a_big_image(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
+) -> None:
+    image = stored(tmp_path / "i.zarr")
+    image[:] = 0
+    image[20:40, 20:40] = 255  # the stand-in takes brightness for uncertainty
+    image[100:110, 90:100] = 255
+    viewer.add_image(image, name="slide", scale=(0.5, 0.5), contrast_limits=(0, 255))
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: not panel.controller.is_running)
+    assert next_place(qtbot, panel) == "Uncertain place 1 of 2."
+    assert centre(viewer) == pytest.approx((14.75, 14.75))
+    assert viewer.layers.selection.active is layer(viewer, "slide mask")
+    action_manager.trigger("napari-ds2net:next_place_labels")
+    assert panel.status_label.text() == "Uncertain place 2 of 2."
+    assert centre(viewer) == pytest.approx((52.25, 47.25))
+    assert "the next one is the first" in next_place(qtbot, panel)
+    assert next_place(qtbot, panel) == "Uncertain place 1 of 2."
+
+
+@pytest.mark.usefixtures("small_places")
+def test_a_result_that_grows_has_places_already(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, engine: ThreadEngine, tmp_path: Path
+) -> None:
+    def halting(*args: Any) -> Generator[Any, None, BigSegmented]:
+        for event in growing(*args):
+            if isinstance(event, RowsDone) and event.first == 0:
+                engine.gate.clear()
+            yield event
+        return BigSegmented(args[1], 0.1, "cpu, float32", args[2])
+
+    engine.replaced["segment_big"] = halting
+    image = stored(tmp_path / "i.zarr")
+    image[:] = 0
+    image[20:40, 20:40] = 255
+    image[100:120, 84:104] = 255
+    viewer.add_image(image, name="slide", contrast_limits=(0, 255))
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: "slide mask" in [each.name for each in viewer.layers])
+    assert next_place(qtbot, panel) == "Uncertain place 1 of 1 of what is done so far."
+    assert centre(viewer) == pytest.approx((29.5, 29.5))
+    assert "last uncertain place of what is done so far" in next_place(qtbot, panel)
+    next_place(qtbot, panel)
+    engine.gate.set()  # and what was seen is not shown again
+    settle(qtbot, lambda: not panel.controller.is_running)
+    assert next_place(qtbot, panel) == "Uncertain place 2 of 2."
+    assert centre(viewer) == pytest.approx((109.5, 93.5))
+
+
+def test_a_result_that_is_gone_is_said_in_words(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer.add_image(stored(tmp_path / "i.zarr"), name="slide", contrast_limits=(0, 255))
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: not panel.controller.is_running)
+
+    def fails(*_: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(places, "big_uncertain_places", fails)
+    assert "cannot be read (Input/output error)" in next_place(qtbot, panel)
+    monkeypatch.undo()
+    assert "Uncertain place 1" in next_place(qtbot, panel)
+
+
+def test_a_region_of_a_big_image_is_reviewed_while_it_is_selected(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
+) -> None:
+    viewer.add_image(stored(tmp_path / "i.zarr"), name="slide", contrast_limits=(0, 255))
+    panel.region_field.value = RegionKind.VIEW
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: not panel.controller.is_running)
+    panel.region_field.value = RegionKind.WHOLE
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: not panel.controller.is_running)
+    big = panel.controller.big
+    assert big.reviewed_layers() is not None
+    results = panel.controller.image.results()
+    assert results is not None
+    viewer.layers.selection.active = results.mask_layer
+    assert big.reviewed_layers() is None
+    click(qtbot, panel, "accept_button")
+    settle(qtbot, lambda: "Accepted" in panel.status_label.text())
