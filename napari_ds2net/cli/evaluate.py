@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,10 +16,11 @@ from napari_ds2net.library import ModelLibrary
 from napari_ds2net.steps import Steps, result_of
 
 if TYPE_CHECKING:
-    from ds2net_training.dataset import Pair
+    from ds2net_training.dataset import Pair, Sample
     from ds2net_training.evaluation import EvaluationOptions
     from ds2net_training.evaluation_report import EvaluationReport
     from napari_ds2net.api import LoadedModel
+    from napari_ds2net.network.card import ModelCard
 
 
 @errors_in_words
@@ -115,7 +117,28 @@ def _pairs(
     with progress() as display:
         display.add_task("Reading", total=None)
         split = result_of(read_and_split(folders, settings))
+    _check_it_is_the_training(split.training, trained.card)
     return [sample.pair for sample in split.validation], split.validation_groups
+
+
+def _check_it_is_the_training(training: Sequence[Sample], card: ModelCard) -> None:
+    """Refuse folders that are divided in another way than they were for the training.
+
+    Images that the network learned from would be scored.
+    """
+    found = Counter(sample.pair.source for sample in training)
+    learned = {data.name: data.images for data in card.training_data}
+    if learned != found:
+        raise SettingsError(
+            f"{card.name} learned from {_listed(learned)}; with the folders of --data it would be "
+            f"{_listed(found)}, another division, with images that it learned from among the "
+            "validation images. Expected the folders of its training, with the same names and "
+            "images."
+        )
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return " and ".join(f"{counts[name]} images of {name}" for name in sorted(counts))
 
 
 def _note(path: Path, report: EvaluationReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from napari_ds2net.network import (
     read_header,
     save_checkpoint,
 )
+from napari_ds2net.network.card import TrainingData
 
 Run = Callable[..., Result]
 
@@ -31,7 +33,13 @@ RECIPE = {
 
 def make_network(path: Path, seed: int, config: NetworkConfig = SHAPE) -> Path:
     torch.manual_seed(seed)
-    card = ModelCard(name="squares", input_size=(32, 32), recipe=RECIPE, scores={"epoch": seed})
+    card = ModelCard(
+        name="squares",
+        input_size=(32, 32),
+        recipe=RECIPE,
+        scores={"epoch": seed},
+        training_data=(TrainingData(name="squares", images=7, terms="ours"),),
+    )
     save_checkpoint(path, build_network(config), card)
     return path
 
@@ -94,6 +102,20 @@ def test_the_images_set_aside_give_the_scores_of_the_card(
     scores = read_header(trained[0])[1].scores
     assert scores["epoch"] == 1
     assert scores["validation"]["squares"]["images"] == 3
+
+
+@pytest.mark.parametrize("change", ["another name", "an image more"])
+def test_folders_that_are_divided_in_another_way_are_not_scored(
+    run: Run, trained: list[Path], data: Path, change: str
+) -> None:
+    if change == "another name":
+        data = data.rename(data.with_name("circles"))
+    else:
+        for name in ("images", "masks"):
+            shutil.copy(data / name / "0.png", data / name / "10.png")
+    result = run("evaluate", "-m", trained[0], "--data", data, "--validation")
+    assert result.exit_code == 1
+    assert "squares learned from 7 images of squares; with the folders of --data" in result.stderr
 
 
 def test_only_a_file_with_a_recipe_is_scored_into_its_card(

@@ -34,6 +34,7 @@ def test_pairs_are_found_in_numeric_order_also_below_train(tmp_path: Path) -> No
     pairs = find_pairs(tmp_path / "set")
     assert [pair.name for pair in pairs] == [str(n) for n in range(11)]
     assert {pair.source for pair in pairs} == {"set"}
+    assert find_pairs(tmp_path / "set" / "train") == pairs
 
 
 def test_unusable_folders_are_named(tmp_path: Path) -> None:

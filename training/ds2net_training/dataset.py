@@ -56,7 +56,9 @@ def find_pairs(folder: Path | str) -> list[Pair]:
     Parameters
     ----------
     folder
-        Has ``images/`` and ``masks/`` with files of the same stem; or has them in ``train/``.
+        Has ``images/`` and ``masks/`` with files of the same stem; or has them in ``train/``. The
+        data set has its name, or the name of what it is in if it is a ``train/`` itself, so that
+        both ways to name it give the same.
 
     Raises
     ------
@@ -81,7 +83,8 @@ def find_pairs(folder: Path | str) -> list[Pair]:
             f"{len(alone)} of {len(images)} images in {folder} have no mask of the same name, such "
             f"as {alone[0]}. Add an all-black mask where there is nothing to find."
         )
-    source = folder.resolve().name
+    whole = root.resolve()
+    source = whole.parent.name if whole.name == "train" else whole.name
     return [Pair(name=p.stem, image=p, mask=masks[p.stem], source=source) for p in images]
 
 
