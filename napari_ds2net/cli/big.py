@@ -228,19 +228,15 @@ def _write_labels(result: BigResult, path: Path, *, overwrite: bool) -> None:
 
 
 def _summary(result: BigResult) -> str:
-    """Say in one line what was found, as seen in the smallest copies."""
-    import numpy as np
-
-    from napari_ds2net.core.big.store import MASK
-
-    mask = np.asarray(result.levels(MASK)[-1][:])
-    uncertainty = np.asarray(result.levels("uncertainty")[-1][:]) / 255
-    objects = result.objects
-    counted = "" if objects is None else f"{objects} objects, "
+    """Say in one line what was found."""
     height, width = result.shape
+    found = result.found
+    if found is None:  # of before it was counted
+        return f"{height} x {width} pixels"
+    counted = f"{found.objects} {'object' if found.objects == 1 else 'objects'}"
     return (
-        f"{height} x {width} pixels, {counted}about {np.count_nonzero(mask) / mask.size:.1%} of "
-        f"the image, mean uncertainty {uncertainty.mean():.3f}"
+        f"{height} x {width} pixels, {counted}, {found.area_px / (height * width):.1%} of the "
+        f"image, mean uncertainty {found.mean_uncertainty:.3f}"
     )
 
 

@@ -25,7 +25,7 @@ from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._layers import ImageSource, LayerAdapter, RegionKind
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.gui.results import Frame
-from napari_ds2net.gui.summary import time_words
+from napari_ds2net.gui.summary import summarise_big, time_words
 
 if TYPE_CHECKING:
     from napari_ds2net.gui._layers.big_target import BigLayers
@@ -109,7 +109,7 @@ class BigRuns(QObject):
             self._active.run.cancel()
             self._active = None
         self._refreshing.stop()
-        self.save_parts()
+        self._write_parts()
         self._bridge.drop(self)
 
     def start(self) -> bool:
@@ -144,9 +144,7 @@ class BigRuns(QObject):
         shown = self.chosen_layers()
         self._panel.set_part_editable(shown is not None)
         if shown is not None:
-            objects = shown.result.objects
-            counted = "Its mask is in place" if objects is None else _counted(objects)
-            self._panel.set_summary(f"{counted}; Edit in view opens a part for correction.")
+            self._panel.set_summary(_summary(shown))
 
     def image_removed(self, layer: object) -> None:
         """Take the layers of an image away with it; its folder stays."""
@@ -191,11 +189,10 @@ class BigRuns(QObject):
         if shown is self.chosen_layers():
             shown.select_mask()
         self.image_changed()
-        objects = shown.result.objects
-        counted = "" if objects is None else f"{_counted(objects)}. "
         seconds = time_words(time.monotonic() - active.began)
         self._panel.set_status(
-            f"Done: {counted}{seconds}, on {result.device}. It is kept in {active.path}."
+            f"Done: {seconds}, on {result.device}. It is kept in {active.path}. Edit in view opens "
+            "a part of it for correction."
         )
 
     def run_failed(self, number: int, error: Exception) -> None:
@@ -311,13 +308,18 @@ class BigRuns(QObject):
 
     def save_parts(self) -> None:
         """Write what was painted and is not written yet."""
+        if self._write_parts():
+            self.image_changed()
+
+    def _write_parts(self) -> bool:
         self._saving.stop()
         try:
-            for shown in self._shown.values():
-                shown.save_part()
+            saved = [shown.save_part() for shown in self._shown.values()]
         except OSError as error:
             words = f"The edit cannot be written ({error.strerror or error}); make room for it."
             self._panel.set_status(_messages.complain(ImageError(words)))
+            return False
+        return any(saved)
 
 
 def check_memory(source: ImageSource, frames: Sequence[Frame]) -> None:
@@ -355,5 +357,11 @@ def result_folder(source: ImageSource, model: str, options: InferenceOptions) ->
     return data_folder() / FOLDER / f"{name}-{digest}.zarr"
 
 
-def _counted(objects: int) -> str:
-    return "1 object" if objects == 1 else f"{objects:,} objects"
+def _summary(shown: BigLayers) -> str:
+    """Say what a result holds."""
+    found, source = shown.result.found, shown.source
+    if found is None:
+        return "The mask of this image is not finished yet."
+    size = source.image_data().pixel_size
+    edited = "Before it was edited: " if shown.result.is_edited else ""
+    return f"{edited}{summarise_big(found, source.plane_shape, size, source.unit)}."

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ds2net.core.components import find_regions
+
+if TYPE_CHECKING:
+    from napari_ds2net.core.big.store import BigMeasures
 
 _SYMBOLS = {
     "nanometer": "nm",
@@ -49,7 +53,7 @@ class FrameSummary:
 
     def __str__(self) -> str:
         """Say it in a line."""
-        objects = "1 object" if self.objects == 1 else f"{self.objects} objects"
+        objects = "1 object" if self.objects == 1 else f"{self.objects:,} objects"
         area = f"{self.share:.1%} of the image"
         if self.pixel_area is not None:
             symbol = _SYMBOLS.get(self.unit, self.unit)
@@ -86,15 +90,33 @@ def summarise(
         objects = int(np.count_nonzero(np.bincount(mask.ravel())[1:]))
     else:
         objects = len(find_regions(inside).sizes)
-    known = unit not in ("pixel", "")
     return FrameSummary(
         objects=objects,
         share=area / max(1, mask.size),
         area_px=area,
-        pixel_area=pixel_size[0] * pixel_size[1] if known else None,
+        pixel_area=_pixel_area(pixel_size, unit),
         unit=unit,
         mean_uncertainty=mean_uncertainty,
     )
+
+
+def summarise_big(
+    found: BigMeasures, shape: tuple[int, int], pixel_size: tuple[float, float], unit: str
+) -> FrameSummary:
+    """Say what a big result of (Y, X) pixels comes to; the rest as for `summarise`."""
+    return FrameSummary(
+        objects=found.objects,
+        share=found.area_px / math.prod(shape),
+        area_px=found.area_px,
+        pixel_area=_pixel_area(pixel_size, unit),
+        unit=unit,
+        mean_uncertainty=found.mean_uncertainty,
+    )
+
+
+def _pixel_area(pixel_size: tuple[float, float], unit: str) -> float | None:
+    known = unit not in ("pixel", "")
+    return pixel_size[0] * pixel_size[1] if known else None
 
 
 def time_words(seconds: float) -> str:

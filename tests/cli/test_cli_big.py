@@ -50,6 +50,8 @@ def test_zarr_and_tiff_become_a_zarr_and_a_tiled_tiff(
     arguments = ("segment", images, "-o", out, "-m", tiled, "--save", "labels", "--big-from", 0.01)
     first = run(*arguments)
     assert first.exit_code == 0, first.output
+    share = np.count_nonzero(segment(PIXELS, tiled).mask) / (90 * 130)
+    assert f"{share:.1%} of the image, mean uncertainty 0." in " ".join(first.output.split())
     assert "a.zarr: 90 x 130 pixels, " in first.output
     assert sorted(each.name for each in out.iterdir()) == [
         "a_labels.tif", "a_segmentation.zarr", "b_labels.tif", "b_segmentation.zarr",
@@ -60,7 +62,8 @@ def test_zarr_and_tiff_become_a_zarr_and_a_tiled_tiff(
         np.testing.assert_array_equal(result.levels("mask")[0][:], expected.mask)
         labels = tifffile.imread(out / f"{name}_labels.tif")
         np.testing.assert_array_equal(labels, expected.mask)
-        assert result.objects == expected.mask.max()
+        assert result.found is not None
+        assert result.found.objects == expected.mask.max()
     result = BigResult.open(out / "b_segmentation.zarr")
     assert result.scale() == ((0.5, 0.5), "micrometer")
     with tifffile.TiffFile(out / "b_labels.tif") as file:

@@ -31,13 +31,20 @@ def test_layers_grow_and_a_part_can_be_painted(
     qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
 ) -> None:
     viewer.add_image(
-        stored(tmp_path / "i.zarr"), name="slide", scale=(0.5, 0.5), contrast_limits=(0, 255)
+        stored(tmp_path / "i.zarr"),
+        name="slide",
+        scale=(0.5, 0.5),
+        units=("µm", "µm"),
+        contrast_limits=(0, 255),
     )
     assert not panel.edit_part_button.isVisibleTo(panel)
     click(qtbot, panel, "run_button")
     settle(qtbot, lambda: not panel.controller.is_running)
-    assert "Done: 1 object. " in panel.status_label.text()
-    assert "1 object; " in panel.summary_label.text()
+    assert "on cpu, float32. It is kept in" in panel.status_label.text()
+    area = int((IMAGE > 127).sum())
+    share = f"{area / IMAGE.size:.1%} of the image ({area / 4:.4g} µm²)"
+    summary = f"1 object, {share}, mean uncertainty 0.250."
+    assert panel.summary_label.text() == summary
     mask = layer(viewer, "slide mask")
     assert mask.multiscale
     assert tuple(mask.scale) == (0.5, 0.5)
@@ -57,6 +64,7 @@ def test_layers_grow_and_a_part_can_be_painted(
     result = BigResult.open(folder)
     assert result.levels(MASK)[0][at] == 9
     assert result.is_edited
+    assert panel.summary_label.text() == f"Before it was edited: {summary}"
     assert not (np.asarray(result.levels(MASK)[0][:]) > 9).any()
 
 

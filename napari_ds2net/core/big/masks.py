@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ds2net.core.big.blocks import Block, Blocks
+from napari_ds2net.core.big.measuring import measure_steps
 from napari_ds2net.core.big.objects import split_big
 from napari_ds2net.core.big.pyramid import write_samples
 from napari_ds2net.core.big.regions import Mask, ReadMask, find_big_regions
-from napari_ds2net.core.big.store import MASK, PROBABILITY, BigResult
+from napari_ds2net.core.big.store import MASK, PROBABILITY, BigMeasures, BigResult
 from napari_ds2net.core.events import BlockDone
 from napari_ds2net.core.postprocess import PostprocessOptions
 from napari_ds2net.errors import SettingsError
@@ -52,8 +53,8 @@ def check_big_options(options: PostprocessOptions, classes: int) -> None:
 
 def big_mask_steps(
     result: BigResult, options: PostprocessOptions, classes: int = 1, block_px: int = BLOCK_PX
-) -> Generator[BlockDone, None, int | None]:
-    """Make the mask anew, from the probabilities.
+) -> Generator[BlockDone, None, BigMeasures]:
+    """Make the mask anew, from the probabilities, and measure it.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def big_mask_steps(
 
     Returns
     -------
-    The number of objects where they are numbered, else None.
+    What the mask comes to.
 
     Raises
     ------
@@ -92,10 +93,17 @@ def big_mask_steps(
     else:
         steps = _make_plain(result, blocks, options)
         rounds = 1 + int(options.fill_holes) + int(options.smallest_object_px > 1)
-    cleaning = Steps(steps)
-    for done, _ in enumerate(cleaning, start=1):
-        yield BlockDone(done, rounds * len(blocks))
-    return cleaning.result
+    both = Steps(_then_measured(steps, result, blocks))
+    for done, _ in enumerate(both, start=1):
+        yield BlockDone(done, (rounds + 1) * len(blocks))
+    return both.result
+
+
+def _then_measured(
+    steps: Generator[None, None, int | None], result: BigResult, blocks: Blocks
+) -> Generator[None, None, BigMeasures]:
+    numbered = yield from steps
+    return (yield from measure_steps(result, blocks, numbered))
 
 
 def _make_plain(

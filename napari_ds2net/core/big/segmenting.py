@@ -113,8 +113,8 @@ def big_steps(
         if result.is_complete or result.levels(MASK)[0].dtype != layout.mask_type:
             result.renew_mask(layout)
         yield from _maps_steps(image, network, card, plan, options, result)
-        objects = yield from big_mask_steps(result, post, len(card.classes), block_px)
-        result.note(complete=True, mask=mask_how, objects=objects)
+        found = yield from big_mask_steps(result, post, len(card.classes), block_px)
+        result.note(complete=True, mask=mask_how, found=dataclasses.asdict(found))
     except MemoryError as error:
         raise ImageError(
             "The computer's memory is not enough for the parts of the image; close other programs, "

@@ -71,6 +71,26 @@ class Layout:
     smallest_level_px: int = SMALLEST_LEVEL_PX
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BigMeasures:
+    """What the network found, before anybody edited it.
+
+    Attributes
+    ----------
+    objects
+        Numbers of the mask where touching objects are split, else regions that hang together,
+        corners included.
+    area_px
+        Pixels that belong to the mask.
+    mean_uncertainty
+        The paper's measure, over all pixels, in [0, 1].
+    """
+
+    objects: int
+    area_px: int
+    mean_uncertainty: float
+
+
 class BigResult:
     """A result on the disk.
 
@@ -183,10 +203,10 @@ class BigResult:
         return dict(self._about.get("mask") or {})
 
     @property
-    def objects(self) -> int | None:
-        """How many objects the finished mask numbers; None where it numbers none."""
-        found = self._about.get("objects")
-        return None if found is None else int(found)
+    def found(self) -> BigMeasures | None:
+        """What the finished mask came to; None where it is not finished."""
+        found = self._about.get("found")
+        return None if found is None else BigMeasures(**found)
 
     @property
     def is_edited(self) -> bool:
@@ -202,7 +222,7 @@ class BigResult:
             (self.path / "labels" / MASK).rename(self.path / "labels" / kept)
             labels.attrs["ome"] = {"version": "0.5", "labels": [*names, kept]}
         _make_image(labels.create_group(MASK, overwrite=True), MASK, layout, layout.mask_type)
-        self.note(complete=False, mask=None, edited=False)
+        self.note(complete=False, mask=None, found=None, edited=False)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import zarr
 from scipy import ndimage
+from skimage import measure
 
 from napari_ds2net.core.big.segmenting import big_steps
 from napari_ds2net.core.big.store import BigResult, Layout
@@ -88,6 +89,12 @@ def finish(steps: Generator[Any, None, BigResult]) -> tuple[BigResult, list[Any]
             return end.value, events
 
 
+def connected(mask: Any) -> int:
+    """Count the regions that hang together, corners included."""
+    labels: Any = measure.label(mask > 0, connectivity=2)
+    return int(labels.max())
+
+
 def full(result: BigResult, name: str) -> Any:
     return result.levels(name)[0][:]
 
@@ -109,6 +116,12 @@ def test_every_number_is_that_of_the_image_in_memory(
     assert result.is_complete
     np.testing.assert_array_equal(full(result, "probability"), expected.probability)
     np.testing.assert_array_equal(full(result, "mask"), expected.mask)
+    found = result.found
+    assert found is not None
+    whole = connected(expected.mask)
+    assert found.objects == (expected.mask.max() if options.split_touching else whole)
+    assert found.area_px == np.count_nonzero(expected.mask)
+    assert found.mean_uncertainty == pytest.approx(expected.uncertainty.mean(), rel=1e-5)
     assert expected.mask.max() == (1 if not options.split_touching else full(result, "mask").max())
     for name in ("uncertainty", "detail", "semantic"):
         values = getattr(expected, name if name == "uncertainty" else f"{name}_mask")
@@ -126,6 +139,8 @@ def test_classes_are_cleaned_as_in_memory(
     expected = predict(IMAGE, make_network(0.5, 0.45), card, plan, options)
     result, _ = finish(begin(tmp_path / "r", make_network(0.5, 0.45), card, plan, options))
     np.testing.assert_array_equal(full(result, "mask"), expected.mask)
+    assert result.found is not None
+    assert result.found.objects == connected(expected.mask)
 
 
 def test_a_whole_frame_is_shrunk_strip_by_strip(
