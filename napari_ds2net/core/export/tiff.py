@@ -18,8 +18,6 @@ from napari_ds2net.errors import ExportError
 
 _CLASSIC_BYTES = 2**32 - 2**25
 """Larger files need the 64-bit offsets of BigTIFF."""
-_LARGEST_UNTILED_PX = 4096
-_TILE_PX = 512
 
 
 def save_labels_tiff(
@@ -66,16 +64,11 @@ def _save(
     on_frame: Callable[[], None],
     compression: str | None = None,
 ) -> None:
-    """Write a page per frame; a large one in tiles, so that a part of it can be read alone."""
-    tile = (_TILE_PX, _TILE_PX) if max(subject.plane_shape) > _LARGEST_UNTILED_PX else None
+    """Write a page per frame, in strips however large it is: ImageJ opens no tiles."""
 
-    def pieces() -> Iterator[NDArray[Any]]:
+    def pages() -> Iterator[NDArray[Any]]:
         for frame in subject.frames():
-            page = plane(frame)
-            if tile is None:
-                yield page
-            else:
-                yield from _tiles(page)
+            yield plane(frame)
             on_frame()
 
     axes, shape = _ome_axes(subject.axes, subject.shape)
@@ -83,9 +76,8 @@ def _save(
     per_cm = subject.pixel_size.per_cm
     with tifffile.TiffWriter(file, ome=True, bigtiff=size > _CLASSIC_BYTES) as writer:
         writer.write(
-            pieces(),
+            pages(),
             shape=shape,
-            tile=tile,
             dtype=dtype,
             photometric="minisblack",
             compression=compression,
@@ -93,13 +85,6 @@ def _save(
             resolutionunit=None if per_cm is None else "CENTIMETER",
             metadata={"axes": axes, "Channel": {"Name": [channel]}, **_ome_sizes(subject)},
         )
-
-
-def _tiles(page: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Cut a page, row by row; the last ones of rows and columns are smaller."""
-    for top in range(0, page.shape[0], _TILE_PX):
-        for left in range(0, page.shape[1], _TILE_PX):
-            yield page[top : top + _TILE_PX, left : left + _TILE_PX]
 
 
 def _ome_axes(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:

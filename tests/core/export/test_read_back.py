@@ -22,7 +22,6 @@ from pycocotools.coco import COCO
 from scipy import ndimage
 from skimage.measure import regionprops
 
-from napari_ds2net.core.export import tiff
 from napari_ds2net.core.export.colours import Look, palette
 from napari_ds2net.core.export.formats import ExportOptions, Format, MapType
 from napari_ds2net.core.export.label_files import read_labels
@@ -264,17 +263,14 @@ def test_the_record_names_files_but_no_patient(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", [Format.LABELS, Format.PROBABILITY])
-def test_large_pages_are_tiled(
-    tmp_path: Path, what: Format, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tiff, "_LARGEST_UNTILED_PX", 64)
-    monkeypatch.setattr(tiff, "_TILE_PX", 32)
-    labels = np.random.default_rng(0).integers(0, 300, (2, 100, 70)).astype(np.uint16)
+def test_large_pages_are_in_strips(tmp_path: Path, what: Format) -> None:
+    """ImageJ opens no TIFF in tiles."""
+    labels = np.random.default_rng(0).integers(0, 300, (2, 70, 5000)).astype(np.uint16)
     maps = {Format.PROBABILITY: (labels / 300).astype(np.float32)}
     path = write(tmp_path, what, labels, axes="zyx", maps=maps)
     expected = maps.get(what, labels)
     with tifffile.TiffFile(path) as file:
-        assert file.pages[0].is_tiled  # type: ignore[union-attr]
+        assert not any(page.keyframe.is_tiled for page in file.pages)
     with Image.open(path) as picture:
         assert getattr(picture, "n_frames", 1) == 2
         for number in range(2):
