@@ -270,7 +270,7 @@ def test_large_pages_are_in_strips(tmp_path: Path, what: Format) -> None:
     path = write(tmp_path, what, labels, axes="zyx", maps=maps)
     expected = maps.get(what, labels)
     with tifffile.TiffFile(path) as file:
-        assert not any(page.keyframe.is_tiled for page in file.pages)
+        assert not file.series[0].keyframe.is_tiled
     with Image.open(path) as picture:
         assert getattr(picture, "n_frames", 1) == 2
         for number in range(2):
