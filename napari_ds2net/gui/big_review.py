@@ -1,4 +1,4 @@
-"""Looking through a big result: its uncertain places one after the other."""
+"""Looking through a big result: its uncertain places one after the other, accepted part by part."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from napari_ds2net.gui._background import Background
 from napari_ds2net.gui._layers import LayerAdapter
 from napari_ds2net.gui.big_runs import BigRuns
 from napari_ds2net.gui.panels.segment import SegmentPanel
+from napari_ds2net.gui.part_acceptance import PartAcceptance
 
 if TYPE_CHECKING:
     from napari_ds2net.core.big.store import BigResult
@@ -41,6 +42,16 @@ class _Review:
         self.result, self.rows, self.places = result, rows, places
         self.waiting = [each for each in places if not _lies_in(each, self.seen)]
 
+    def leave_out(self, place: tuple[slice, slice]) -> None:
+        """Take what lies in a part, which was looked at, from the places that wait."""
+        self.waiting = [
+            each
+            for each in self.waiting
+            if not all(
+                side.start <= at < side.stop for side, at in zip(place, each.centre, strict=True)
+            )
+        ]
+
     def next_place(self) -> UncertainPlace | None:
         """Return the next place; after the last one None, and then the first again."""
         if not self.waiting:
@@ -57,24 +68,72 @@ class BigReview(QObject):
 
     Parameters
     ----------
-    panel, layers, big, background
-        Where it is asked for, the camera, the results, and the thread that reads them.
+    panel, layers, big, parts, background
+        Where it is asked for, the camera, the results, what keeps parts of them, and the thread
+        that reads them.
     """
 
     def __init__(
-        self, panel: SegmentPanel, layers: LayerAdapter, big: BigRuns, background: Background
+        self,
+        panel: SegmentPanel,
+        layers: LayerAdapter,
+        big: BigRuns,
+        parts: PartAcceptance,
+        background: Background,
     ) -> None:
         super().__init__(panel)
         self._panel = panel
         self._layers = layers
         self._big = big
+        self._parts = parts
         self._background = background
         self._review: _Review | None = None
         self._is_seeking = False
-        panel.next_requested.connect(self.show_next_place)
+        panel.next_requested.connect(lambda: self.show_next_place())
+        panel.accept_requested.connect(self.accept)
 
-    def show_next_place(self) -> None:
-        """Move the camera to the next uncertain place of the chosen image's result."""
+    def accept(self) -> None:
+        """Keep the part that is open, then show the next place and open it; or say why not."""
+        shown = self._big.reviewed_layers()
+        if shown is None or self._is_seeking:
+            return
+        part = shown.open_part()
+        try:
+            if part is not None and not _overlap(
+                part.place, self._layers.camera_region(shown.source).place
+            ):
+                raise ImageError(
+                    "The part that is open is not in view; press 'Edit in view' to open what is."
+                )
+        except DS2NetError as error:
+            self._panel.set_status(_messages.complain(error))
+            return
+
+        def accepted(words: str) -> None:
+            self._panel.set_status(words)
+            if part is None or not self._is_still_open(shown, part.place):
+                return
+            if self._review is not None and self._review.of is shown:
+                self._review.leave_out(part.place)
+            self.show_next_place(f"{words} ", open_it=True)
+
+        self._parts.accept(accepted)
+
+    def _is_still_open(self, shown: BigLayers, place: tuple[slice, slice]) -> bool:
+        """Tell whether a part is still what is reviewed; the button may be pressed twice."""
+        part = shown.open_part() if self._big.reviewed_layers() is shown else None
+        return part is not None and part.place == place
+
+    def show_next_place(self, said: str = "", *, open_it: bool = False) -> None:
+        """Move the camera to the next uncertain place of the chosen image's result.
+
+        Parameters
+        ----------
+        said
+            What the status line begins with.
+        open_it
+            Whether what is in view there is opened for painting.
+        """
         shown = self._big.reviewed_layers()
         if shown is None or self._is_seeking:
             return
@@ -82,38 +141,48 @@ class BigReview(QObject):
             self._review = _Review(shown)
         review, result, rows = self._review, shown.result, self._big.rows_written
         if review.is_of(result, rows):
-            self._show(review)
+            self._show(review, said, open_it=open_it)
             return
 
         def found(places: list[UncertainPlace]) -> None:
             self._is_seeking = False
             review.take(result, rows, places)
             if self._review is review and shown.is_there():
-                self._show(review)
+                self._show(review, said, open_it=open_it)
 
         self._is_seeking = True
-        self._panel.set_status("Looking for uncertain places…")
+        self._panel.set_status(f"{said}Looking for uncertain places…")
         self._background.run(lambda: _places_of(result), found, self._on_failed)
 
-    def _show(self, review: _Review) -> None:
+    def _show(self, review: _Review, said: str, *, open_it: bool) -> None:
         place = review.next_place()
         so_far = " of what is done so far" if self._big.is_running else ""
         if place is not None:
             self._layers.go_to(review.of.source, (), place)
+            if open_it and not self._big.open_part():
+                return
             total = len(review.seen) + len(review.waiting)
-            self._panel.set_status(f"Uncertain place {len(review.seen)} of {total}{so_far}.")
+            self._panel.set_status(f"{said}Uncertain place {len(review.seen)} of {total}{so_far}.")
         elif review.places:
             self._panel.set_status(
-                f"That was the last uncertain place{so_far}; the next one is the first."
+                f"{said}That was the last uncertain place{so_far}; the next one is the first."
             )
         else:
             self._panel.set_status(
-                f"The network was sure everywhere{so_far}: there is no uncertain place."
+                f"{said}The network was sure everywhere{so_far}: there is no uncertain place."
             )
 
     def _on_failed(self, error: DS2NetError) -> None:
         self._is_seeking = False
         self._panel.set_status(_messages.complain(error))
+
+
+def _overlap(one: tuple[slice, slice], other: tuple[slice, slice]) -> bool:
+    """Tell whether two parts have a pixel in common."""
+    return all(
+        max(mine.start, theirs.start) < min(mine.stop, theirs.stop)
+        for mine, theirs in zip(one, other, strict=True)
+    )
 
 
 def _lies_in(place: UncertainPlace, others: Sequence[UncertainPlace]) -> bool:

@@ -279,28 +279,28 @@ class BigRuns(QObject):
         shown = self.chosen_layers()
         return shown is not None and shown.owns(layer)
 
-    def owns_part(self, layer: object) -> bool:
-        """Tell whether a layer is the open part of the chosen image's mask."""
-        shown = self.chosen_layers()
-        return shown is not None and shown.has_part(layer)
-
     def edit_part(self) -> None:
         """Open the part of the mask that is in view for painting."""
+        if self.open_part():
+            self._panel.set_status(
+                "Paint on the layer that is selected; strokes are written into the result after a "
+                "second. Accept part keeps it to learn from."
+            )
+
+    def open_part(self) -> bool:
+        """Open what the camera looks at for painting; tell whether that could be done."""
         shown = self.chosen_layers()
         if shown is None:
-            return
+            return False
         try:
             if self.is_running:
                 raise ImageError("The mask is still being made; edit it when it is done.")
-            part = shown.edit_part(shown.source.view_region().place)
+            part = shown.edit_part(self._layers.camera_region(shown.source).place)
         except DS2NetError as error:
             self._panel.set_status(_messages.complain(error))
-            return
+            return False
         part.events.paint.connect(self._on_part_paint)
-        self._panel.set_status(
-            "Paint on the layer that is selected; strokes are written into the result after a "
-            "second. Accept part keeps it to learn from."
-        )
+        return True
 
     def _on_part_paint(self) -> None:
         if not self._saving.isActive():

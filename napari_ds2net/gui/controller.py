@@ -67,16 +67,16 @@ class SegmentController(QObject):
         self.tidying = Tidying(panel, layers, self.image)
         self.queue = ReviewQueue(layers, corrections.root_of)
         self.acceptance = Acceptance(
-            panel, layers, corrections, self.image.results, self._on_accepted, models.library.find
-        )
+            panel, layers, corrections, self._reviewed_results, self._on_accepted,
+            models.library.find,
+        )  # fmt: skip
         self.folder = FolderQueue(
             panel, layers, bridge, self.acceptance.background, corrections, self.run
         )
         self.big = BigRuns(panel, layers, bridge, self.image.source, self.model.name)
-        self.big_review = BigReview(panel, layers, self.big, self.acceptance.background)
-        self.parts = PartAcceptance(
-            panel, self.big, corrections, self.acceptance.background, models.card
-        )
+        background = self.acceptance.background
+        self.parts = PartAcceptance(panel, self.big, corrections, background, models.card)
+        self.big_review = BigReview(panel, layers, self.big, self.parts, background)
         panel.run_requested.connect(self.run)
         panel.cancel_requested.connect(self.cancel)
         panel.mask_options_changed.connect(self._on_mask_options_changed)

@@ -52,10 +52,16 @@ class PartAcceptance(QObject):
         self._corrections = corrections
         self._background = background
         self._card_of = card_of
-        panel.accept_part_requested.connect(self.accept)
+        panel.accept_part_requested.connect(lambda: self.accept())
 
-    def accept(self) -> None:
-        """Keep the part that is open for painting; what cannot be kept is said in words."""
+    def accept(self, accepted: Callable[[str], None] | None = None) -> None:
+        """Keep the part that is open for painting; what cannot be kept is said in words.
+
+        Parameters
+        ----------
+        accepted
+            Called with what is said of it when the part is kept; by default the panel says so.
+        """
         shown = self._big.chosen_layers()
         if shown is None:
             return
@@ -87,7 +93,8 @@ class PartAcceptance(QObject):
                 uncertainty=score,
             )  # fmt: skip
 
-        self._background.run(work, self._on_accepted, self._on_failed)
+        tell = accepted or self._panel.set_status
+        self._background.run(work, lambda kept: tell(self._accepted_words(kept)), self._on_failed)
 
     def _check_framing(self, model: str) -> None:
         """Refuse for a network that never sees a part by itself.
@@ -104,14 +111,14 @@ class PartAcceptance(QObject):
                 "accept that."
             )
 
-    def _on_accepted(self, kept: Correction) -> None:
+    def _accepted_words(self, kept: Correction) -> str:
         self._corrections.changed.emit()
         model = "" if kept.model is None else kept.model.name
         count = len(self._corrections.workspace_for(model).corrections())
         ready = "1 correction is" if count == 1 else f"{count} corrections are"
         height, width = kept.shape
         row, column = kept.origin.frame
-        self._panel.set_status(
+        return (
             f"Accepted {height:,} x {width:,} pixels from row {row:,}, column {column:,}. {ready} "
             "ready to learn from."
         )

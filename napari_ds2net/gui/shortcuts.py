@@ -22,26 +22,16 @@ _controllers: weakref.WeakSet[SegmentController] = weakref.WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A key, what it is called in the preferences, and the panel's signal that it emits.
-
-    On a part of a big mask it emits `of_part`, where that is not empty.
-    """
+    """A key, what it is called in the preferences, and the panel's signal that it emits."""
 
     name: str
     key: str
     description: str
     signal: str
-    of_part: str = ""
 
 
 KEYS = (
-    _Key(
-        "accept",
-        "A",
-        "Accept the mask and go to the next image (DS²Net)",
-        "accept_requested",
-        of_part="accept_part_requested",
-    ),
+    _Key("accept", "A", "Accept the mask and go to the next image (DS²Net)", "accept_requested"),
     _Key("next_place", "N", "Show the next uncertain place (DS²Net)", "next_requested"),
     _Key("in_turn", "T", "Show the review layers in turn (DS²Net)", "turn_requested"),
 )
@@ -68,9 +58,7 @@ def _action(key: _Key) -> Callable[[Layer], None]:
 
     def act(layer: Layer) -> None:
         for controller in list(_controllers):
-            if key.of_part and controller.big.owns_part(layer):
-                getattr(controller.panel, key.of_part).emit()
-            elif controller.owns(layer):
+            if controller.owns(layer):
                 getattr(controller.panel, key.signal).emit()
 
     act.__name__ = key.name

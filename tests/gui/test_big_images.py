@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from napari.utils.action_manager import action_manager
 from pytestqt.qtbot import QtBot
 
 from napari_ds2net.core.big.store import MASK, BigResult
 from napari_ds2net.core.events import RowsDone
-from napari_ds2net.gui._layers import ImageSource, Region
+from napari_ds2net.gui._layers import LayerAdapter, Region
 from napari_ds2net.gui.export_widget import ExportWidget
 from napari_ds2net.gui.widgets import SegmentWidget
 from napari_ds2net.workspace import ModelUsed, Workspace, default_folder
@@ -122,10 +121,10 @@ def test_parts_of_a_slide_are_corrections_of_one_group(
     places = [(slice(20, 80), slice(30, 100)), (slice(90, 150), slice(0, 64))]
     views = iter([Region(place) for place in places])
 
-    def view(_: ImageSource) -> Region:
+    def view(*_: object) -> Region:
         return next(views)
 
-    monkeypatch.setattr(ImageSource, "view_region", view)
+    monkeypatch.setattr(LayerAdapter, "camera_region", view)
     part = open_part(qtbot, viewer, panel, tmp_path / "i.zarr", "nuclei")
     accept_part(qtbot, panel)
     assert "Accepted 60 x 70 pixels from row 20, column 30. 1 correction is" in (
@@ -150,15 +149,13 @@ def test_parts_of_a_slide_are_corrections_of_one_group(
     assert marks == [0, 0]
 
 
-def test_the_key_accepts_the_part_and_again_revises_it(
+def test_a_part_that_is_accepted_again_is_revised(
     qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
 ) -> None:
     part = open_part(qtbot, viewer, panel, tmp_path / "i.zarr", "nuclei")
     for value in (1, 2):
         part.paint((5, 7), value)
-        action_manager.trigger("napari-ds2net:accept_labels")
-        settle(qtbot, lambda: "ready to learn from" in panel.status_label.text())
-        panel.set_status("")
+        accept_part(qtbot, panel)
     (kept,) = Workspace.open(default_folder("nuclei")).corrections()
     assert kept.revision == 2
 

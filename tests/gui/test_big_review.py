@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from napari.utils.action_manager import action_manager
 from pytestqt.qtbot import QtBot
@@ -14,8 +15,9 @@ from pytestqt.qtbot import QtBot
 from napari_ds2net.core.big import places
 from napari_ds2net.core.events import RowsDone
 from napari_ds2net.engine.big_job import BigSegmented
-from napari_ds2net.gui._layers import RegionKind
+from napari_ds2net.gui._layers import ImageSource, RegionKind
 from napari_ds2net.gui.widgets import SegmentWidget
+from napari_ds2net.workspace import Workspace, default_folder
 from tests.gui.big import growing, let_small_be_big, stored
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.window import click, layer, settle
@@ -127,3 +129,89 @@ def test_a_region_of_a_big_image_is_reviewed_while_it_is_selected(
     assert big.reviewed_layers() is None
     click(qtbot, panel, "accept_button")
     settle(qtbot, lambda: "Accepted" in panel.status_label.text())
+
+
+def corrections() -> list[str]:
+    return [each.stem for each in Workspace.open(default_folder("nuclei")).corrections()]
+
+
+def drawn(viewer: Any) -> Any:
+    """Return the corners of what the window shows of the image."""
+    place = ImageSource(layer(viewer, "slide")).view_region().place
+    return [[side.start for side in place], [side.stop for side in place]]
+
+
+def accept(qtbot: QtBot, panel: SegmentWidget) -> str:
+    panel.set_status("")
+    action_manager.trigger("napari-ds2net:accept_labels")
+    settle(qtbot, lambda: panel.status_label.text() not in ("", "Saving…"))
+    settle(qtbot, lambda: "Looking" not in panel.status_label.text())
+    return panel.status_label.text()
+
+
+@pytest.mark.usefixtures("small_places")
+def test_a_part_is_accepted_and_the_next_place_is_opened(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
+) -> None:
+    image = stored(tmp_path / "i.zarr")
+    image[:] = 0
+    image[20:40, 20:40] = 255
+    image[100:110, 90:100] = 255
+    viewer.add_image(image, name="slide", contrast_limits=(0, 255), metadata={"model": "nuclei"})
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: not panel.controller.is_running)
+    assert "press 'Edit in view'" in accept(qtbot, panel)
+    next_place(qtbot, panel)
+    click(qtbot, panel, "edit_part_button")
+    first = layer(viewer, "slide mask part")
+    said = accept(qtbot, panel)
+    assert said.startswith("Accepted ")
+    assert said.endswith(" is ready to learn from. Uncertain place 2 of 2.")
+    second = layer(viewer, "slide mask part")
+    assert first not in viewer.layers
+    assert viewer.layers.selection.active is second
+    corner = np.asarray(second.translate)
+    settle(qtbot, lambda: np.allclose(drawn(viewer), (corner, corner + second.data.shape), atol=2))
+    assert second.data[int(105 - corner[0]), int(95 - corner[1])] == 1
+    viewer.scene.camera.zoom *= 3
+    viewer.scene.camera.center = (0, 30, 30)
+    assert "is not in view" in accept(qtbot, panel)
+    assert len(corrections()) == 1
+    viewer.scene.camera.center = (0, 104.5, 94.5)
+    assert "That was the last uncertain place" in accept(qtbot, panel)
+    assert len(corrections()) == 2
+    assert layer(viewer, "slide mask part") is second
+
+
+@pytest.mark.usefixtures("small_places")
+def test_places_in_a_part_that_was_accepted_do_not_come_again(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
+) -> None:
+    image = stored(tmp_path / "i.zarr")
+    image[:] = 0
+    image[20:40, 20:40] = 255
+    image[100:110, 90:100] = 255
+    viewer.add_image(image, name="slide", contrast_limits=(0, 255), metadata={"model": "nuclei"})
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: not panel.controller.is_running)
+    next_place(qtbot, panel)
+    viewer.reset_view()
+    click(qtbot, panel, "edit_part_button")
+    assert layer(viewer, "slide mask part").data.shape == image.shape
+    assert "That was the last uncertain place" in accept(qtbot, panel)
+
+
+@pytest.mark.usefixtures("small_places")
+def test_pressing_twice_accepts_one_part(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
+) -> None:
+    image = stored(tmp_path / "i.zarr")
+    viewer.add_image(image, name="slide", contrast_limits=(0, 255), metadata={"model": "nuclei"})
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: not panel.controller.is_running)
+    next_place(qtbot, panel)
+    click(qtbot, panel, "edit_part_button")
+    click(qtbot, panel, "accept_button")
+    click(qtbot, panel, "accept_button")
+    settle(qtbot, lambda: "the next one is the first" in panel.status_label.text())
+    assert len(corrections()) == 1

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_ds2net.core.review import UncertainPlace
 from napari_ds2net.errors import ImageError
+from napari_ds2net.gui._layers import camera
 from napari_ds2net.gui._layers.preparation import freeze, prepare, thaw
 from napari_ds2net.gui._layers.source import (
     RESULT_OF,
@@ -31,8 +32,6 @@ _TURN = (MASK, "detail mask", "semantic mask", "uncertainty", "probability")
 """The order in which review layers are shown in turn."""
 QUEUED_FROM = "ds2net_queued_from"
 """Key in the metadata of an image that a queue opened: its file."""
-_LEAST_VIEW_PX = 48
-"""An uncertain place is shown with at least so many pixels around it."""
 
 
 class LayerAdapter:
@@ -137,13 +136,16 @@ class LayerAdapter:
         if kind is RegionKind.WHOLE:
             return None
         if kind is RegionKind.VIEW:
-            if self.viewer.dims.ndisplay == 3:
-                raise ImageError(
-                    "The viewer shows the image in 3D, where there is no current view of a frame; "
-                    "switch to 2D or segment the whole image."
-                )
+            self._check_flat("segment the whole image")
             return source.view_region()
         return source.drawn_region(self._shapes(source))
+
+    def _check_flat(self, otherwise: str) -> None:
+        if self.viewer.dims.ndisplay == 3:
+            raise ImageError(
+                "The viewer shows the image in 3D, where there is no current view of a frame; "
+                f"switch to 2D or {otherwise}."
+            )
 
     def _shapes(self, source: ImageSource) -> Shapes:
         """Return the shapes layer that is selected, else the topmost one, else a new one."""
@@ -330,18 +332,18 @@ class LayerAdapter:
         """Move frame and camera to a place of an image."""
         if frame != self.current_frame(source):
             self.show_frame(source, frame)
-        leading = list(frame)
-        if source.channel_axis is not None:
-            leading.insert(source.channel_axis, 0)
-        corners = [
-            np.asarray(source.layer.data_to_world((*leading, *position)), float)[-2:]
-            for position in _around(place)
-        ]
-        low, high = np.min(corners, axis=0), np.max(corners, axis=0)
-        camera = self.viewer.scene.camera
-        camera.center = (0.0, *((low + high) / 2))
-        height, width = self.viewer.canvas.size
-        camera.zoom = float(min(height / (high[0] - low[0]), width / (high[1] - low[1])))
+        camera.look_at(self.viewer, source, frame, place)
+
+    def camera_region(self, source: ImageSource) -> Region:
+        """Return the part of a single image that the camera looks at, before the window draws it.
+
+        Raises
+        ------
+        ImageError
+            Nothing of it is in view.
+        """
+        self._check_flat("choose another image")
+        return camera.region_in_view(self.viewer, source)
 
     @staticmethod
     def _layer(results: ResultLayers, name: str) -> Image | Labels | None:
@@ -392,10 +394,3 @@ def _draw_without_them() -> None:
     Mesa's software renderer crashes.
     """
     QApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
-
-
-def _around(place: UncertainPlace) -> list[tuple[float, float]]:
-    """Return two corners of the square that is shown around a place, in pixels."""
-    half = max(_LEAST_VIEW_PX, *place.extent) * 1.5 / 2
-    y, x = place.centre
-    return [(y - half, x - half), (y + half, x + half)]

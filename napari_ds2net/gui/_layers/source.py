@@ -24,6 +24,7 @@ _LEADING = "tzabdefghijklmnopqrsuvw"
 _LIKELY_CHANNELS = ("c", "channel", "channels", "ch")
 _MOST_LIKELY_CHANNELS = 5
 """An unnamed first axis of so few planes may well be the channels."""
+_NOT_IN_VIEW = "in view; move the image into the window"
 
 
 class RegionKind(StrEnum):
@@ -178,7 +179,21 @@ class ImageSource:
         if self.layer.multiscale:
             factor = [float(f) for f in self.layer.downsample_factors[self.layer.data_level][-2:]]
         low, high = (self.layer.corner_pixels[i][-2:] * factor for i in (0, 1))
-        return Region(self._box(low, high + 1, "in view; move the image into the window"))
+        return Region(self._box(low, high + 1, _NOT_IN_VIEW))
+
+    def region_in_world(self, low: NDArray[Any], high: NDArray[Any]) -> Region:
+        """Return the part of the frame between two corners of the world, (y, x) each.
+
+        Raises
+        ------
+        ImageError
+            No pixel is there.
+        """
+        leading = np.zeros(self.layer.ndim - 2)
+        points = [self.layer.world_to_data((*leading, *each)) for each in (low, high)]
+        corners = np.sort(np.asarray(points, float)[:, -2:], axis=0)
+        low, high = corners + 0.5
+        return Region(self._box(low, high, _NOT_IN_VIEW))
 
     def drawn_region(self, shapes: Shapes) -> Region:
         """Return the part of the frame inside the outlines of a shapes layer.

@@ -180,7 +180,7 @@ class SegmentPanel(ScrollingPanel):
             "Accept part", "accept_part_button", "Keep all of the open part as right, to learn from"
         )
         self.accept_button = button(
-            "Accept && next", "accept_button", "Keep this mask as right, and go to the next image"
+            "Accept && next", "accept_button", "Keep this mask as right, and go to the next"
         )
         self.folder_button = button(
             "Folder…", "folder_button", "Work through a folder, the likeliest wrong image first"
@@ -329,6 +329,7 @@ class SegmentPanel(ScrollingPanel):
             each.setVisible(editable)
         if editable:
             self.next_button.setEnabled(True)
+            self.accept_button.setEnabled(True)
 
     def set_summary(self, text: str) -> None:
         """Say what was found."""
