@@ -9,7 +9,8 @@ first, as the queue asks for them. All but those like them are the rest, on whic
 before and after, at the network's size. Each line shows the gain for every share of the learned
 weights in the mixture (0: the network before) at every threshold, and for the pair that
 cross-validation on the corrections chooses. As in the plugin, what is learned is the mean of the
-rounds of cross-validation.
+rounds of cross-validation, and it is tested on what each round left out; *selected* says that the
+plugin would hand it to the user after that test, whose mean gain stands beside it.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ from numpy.typing import NDArray
 from benchmarks.hospitals import Hospital, Subject, read_hospital
 from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import Candidate, candidates, choose, dice_of
+from ds2net_training.finetuning.comparison import SCORES, ImagePair, compare
 from ds2net_training.finetuning.division import (
     Division,
     balanced,
     learning_parts,
     make_folds,
 )
+from ds2net_training.finetuning.events import Compared
+from ds2net_training.finetuning.keeping import judge
 from ds2net_training.finetuning.learner import Learner, State, mean_state
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import FreshViews, Source, examine
@@ -60,11 +64,16 @@ class Trial:
     dice: tuple[float, ...]
     other: tuple[float, ...]
     chosen: Candidate
+    tested_gain: float
+    selected: bool
     cpu_seconds: float
 
     def line(self) -> str:
         """Return the trial as a line of a table."""
-        chosen = f"; chosen {self.gain(self.chosen):+.3f}"
+        chosen = (
+            f"; chosen {self.gain(self.chosen):+.3f}; tested {self.tested_gain:+.3f}, "
+            f"{'selected' if self.selected else 'not selected'}"
+        )
         return (
             f"{self.hospital} seed {self.seed}, {self.corrections} of {self.rest} others: "
             f"{self.dice[0]:.3f}; {described(self.candidates, self.gains())}"
@@ -127,7 +136,7 @@ class Bench:
         groups = [hospital.groups[at] for at in picked]
         full = [bool(item[3:-1].any()) for item in planes]
         among = candidates(settings, self.subject.card.threshold)
-        chosen, learned = self._learned(learner, source, groups, full, among)
+        chosen, learned, test = self._learned(learner, source, groups, full, among)
         seconds = time.process_time() - began
         thresholds = tuple(dict.fromkeys(candidate.threshold for candidate in among))
         shown = tuple(Candidate(0.0, threshold) for threshold in thresholds) + among
@@ -146,6 +155,8 @@ class Bench:
             dice=tuple(dice[c.share][c.threshold] for c in shown),
             other=tuple(elsewhere[c.share][c.threshold] for c in shown) if other else (),
             chosen=chosen,
+            tested_gain=test.dice.difference.value,
+            selected=judge(test)[0],
             cpu_seconds=seconds,
         )
 
@@ -156,14 +167,23 @@ class Bench:
         groups: Sequence[int],
         full: Sequence[bool],
         among: Sequence[Candidate],
-    ) -> tuple[Candidate, State]:
-        """Return what cross-validation on the corrections chooses, and the rounds' mean."""
+    ) -> tuple[Candidate, State, Compared]:
+        """Return what cross-validation on the corrections chooses, the rounds' mean, and its test.
+
+        As in `finetuning.run`, every round is tested with what the other rounds choose.
+        """
         tables: list[NDArray[np.float64]] = []
+        before: list[NDArray[np.float64]] = []
+        members: list[int] = []
         averages: list[State] = []
         folds = make_folds(range(len(groups)), groups)
         division = Division(tuple(range(len(groups))), (), folds, tuple(groups), "")
         for number, fold in enumerate(learning_parts(division, full), start=1):
             learner.restart(number)
+            if fold.hold_out:
+                said = examine(source, learner.network, fold.hold_out)
+                before.append(dice_of(said, self.subject.card.threshold))
+                members += fold.hold_out
             _learn(learner, source, balanced(fold.training, full), self.settings.steps)
             averages.append(learner.average)
             rows = []
@@ -173,7 +193,17 @@ class Bench:
                 rows.append(dice_of(said, candidate.threshold))
             if fold.hold_out:
                 tables.append(np.stack(rows))
-        return choose(tables, among), mean_state(averages)
+        after = [
+            table[among.index(choose([other for other in tables if other is not table], among))]
+            for table in tables
+        ]
+        pairs = [
+            ImagePair(str(at), groups[at], (old,) * len(SCORES), (new,) * len(SCORES), full[at])
+            for at, old, new in zip(
+                members, np.concatenate(before), np.concatenate(after), strict=True
+            )
+        ]
+        return choose(tables, among), mean_state(averages), compare(pairs, len(tables), "")
 
 
 def _learn(learner: Learner, source: Source, members: Sequence[int], steps: int) -> None:
@@ -196,6 +226,8 @@ def main() -> None:
     mean = np.asarray([trial.gains() for trial in trials]).mean(axis=0)
     print("mean", described(trials[0].candidates, mean.tolist()))
     print(f"mean of the chosen {np.mean([t.gain(t.chosen) for t in trials]):+.4f}")
+    handed = [t.gain(t.chosen) if t.selected else 0.0 for t in trials]
+    print(f"mean of what is selected, else 0: {np.mean(handed):+.4f}, worst {min(handed):+.3f}")
     if options.json is not None:
         text = json.dumps([dataclasses.asdict(trial) for trial in trials], indent=1)
         options.json.write_text(text, encoding="utf-8")

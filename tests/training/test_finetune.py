@@ -86,6 +86,16 @@ def test_the_finer_levels_stay_in_quick_and_everything_changes_in_full(
         assert any(not torch.equal(states["tiny"][n], states["full"][n]) for n in names), part
 
 
+def test_the_whole_encoder_stays_where_quick_trains_the_decoder(
+    library: ModelLibrary, data: Path
+) -> None:
+    run(library, data, "frozen", dataclasses.replace(SETTINGS, quick_part="decoder"))
+    before, after = (load_checkpoint(library.find(name)).state for name in ("tiny", "frozen"))
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert changed
+    assert not any(name.startswith(("encoder.", "laterals.")) for name in changed)
+
+
 def test_a_wrong_label_outside_the_reviewed_region_changes_nothing(
     library: ModelLibrary, tmp_path: Path
 ) -> None:

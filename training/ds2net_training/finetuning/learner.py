@@ -259,7 +259,8 @@ def _rate_groups(
     """
     rate = settings.learning_rate
     if not settings.trains_all:
-        return [(_quick(network), rate)]
+        level = _coarsest_level(network) if settings.quick_part == "coarsest level" else {}
+        return [(level or _decoder(network), rate)]
     named = {n: w for n, w in network.named_parameters() if not any(g in n for g in _GATES)}
     decoder = {name: w for name, w in named.items() if not name.startswith("encoder.")}
     groups = [(decoder, rate)]
@@ -271,20 +272,26 @@ def _rate_groups(
     return groups
 
 
-def _quick(network: SegmentationNetwork) -> dict[str, nn.Parameter]:
-    """Return what quick fine-tuning trains: the encoder's coarsest level.
+def _coarsest_level(network: SegmentationNetwork) -> dict[str, nn.Parameter]:
+    """Return the weights of the encoder's coarsest level; none if it cannot be run by itself.
 
     There it is decided what is an object and what is not, which is what differs between hospitals.
-    The decoder and the lateral convolutions, few weights behind features that stay, gained half
-    as much, and the laterals cost most of what the network knew of other images. Where the
-    coarsest level cannot be run by itself, the decoder is trained.
     """
     level = {id(weight) for weight in network.encoder.coarsest_level().parameters()}
-    named = dict(network.named_parameters())
-    if level:
-        return {name: weight for name, weight in named.items() if id(weight) in level}
+    return {name: w for name, w in network.named_parameters() if id(w) in level}
+
+
+def _decoder(network: SegmentationNetwork) -> dict[str, nn.Parameter]:
+    """Return the decoder's weights.
+
+    The lateral convolutions stay: they cost most of what the network knew of other images.
+    """
     staying = (*_GATES, *_LATERALS, "encoder.")
-    return {name: w for name, w in named.items() if not any(part in name for part in staying)}
+    return {
+        name: w
+        for name, w in network.named_parameters()
+        if not any(part in name for part in staying)
+    }
 
 
 def _copied(weights: dict[str, nn.Parameter]) -> State:

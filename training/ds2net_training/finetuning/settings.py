@@ -11,6 +11,7 @@ from ds2net_training.semi.settings import SemiSettings
 from napari_ds2net.errors import SettingsError
 
 Mode = Literal["quick", "full", "semi"]
+QuickPart = Literal["coarsest level", "decoder"]
 
 _MOST_DISTILLED = 24
 """Images that the starting network is remembered by."""
@@ -29,6 +30,9 @@ class FineTuneSettings:
         ``"quick"`` trains the encoder's coarsest level, from feature maps of the finer ones that
         are computed once; ``"full"`` trains every weight; ``"semi"`` trains what quick does, or
         every weight where images are perturbed, and learns from images without a mask as well.
+    quick_part
+        What ``"quick"`` trains: the encoder's ``"coarsest level"``, or the ``"decoder"`` behind an
+        encoder that stays as it is, which gained half as much.
     minutes
         Time for everything, scoring included; None takes half a minute for ``"quick"``, else three.
     learning_rate
@@ -71,6 +75,7 @@ class FineTuneSettings:
     """
 
     mode: Mode = "quick"
+    quick_part: QuickPart = "coarsest level"
     minutes: float | None = None
     learning_rate: float = 5e-4
     encoder_rate_factor: float = 0.1
@@ -92,6 +97,12 @@ class FineTuneSettings:
         """Check the ranges."""
         if self.mode not in get_args(Mode):
             raise SettingsError(f"The mode is {self.mode!r}; expected one of {get_args(Mode)}.")
+        _require(
+            self.quick_part in get_args(QuickPart),
+            "part that quick trains",
+            repr(self.quick_part),
+            f"one of {get_args(QuickPart)}",
+        )
         _require(self.minutes is None or self.minutes > 0, "time in minutes", self.minutes, "> 0")
         _require(self.learning_rate > 0, "learning rate", self.learning_rate, "> 0")
         for name in ("steps", "batch_size", "views"):
