@@ -23,9 +23,12 @@ from napari_ds2net.errors import DS2NetError, ImageError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._layers import ImageSource, LayerAdapter, RegionKind
+from napari_ds2net.gui._qt import Signal
+from napari_ds2net.gui.choice_memory import Choices
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.gui.results import Frame
 from napari_ds2net.gui.summary import summarise_big, time_words
+from napari_ds2net.network.card import ModelCard
 
 if TYPE_CHECKING:
     from napari_ds2net.gui._layers.big_target import BigLayers
@@ -49,7 +52,7 @@ class _BigRun:
     run: Run
     source: ImageSource
     path: Path
-    model: str
+    made: Choices
     began: float = field(default_factory=time.monotonic)
     rows: int = 0
 
@@ -65,7 +68,14 @@ class BigRuns(QObject):
         Gives the chosen image.
     model
         Gives the name of the chosen model.
+
+    Signals
+    -------
+    ended
+        A run did.
     """
+
+    ended = Signal()
 
     def __init__(
         self,
@@ -83,6 +93,7 @@ class BigRuns(QObject):
         self._model = model
         self._active: _BigRun | None = None
         self._shown: dict[int, BigLayers] = {}
+        self._made: dict[int, Choices] = {}
         self._refreshing = QTimer(self)
         self._refreshing.setSingleShot(True)
         self._refreshing.setInterval(REFRESH_MS)
@@ -128,7 +139,8 @@ class BigRuns(QObject):
         number, run = self._bridge.start(
             self, segment_big, source.image_data(), path, model, self._panel.device, options
         )
-        self._active = _BigRun(number, run, source, path, model)
+        made = Choices(model, options.flips, options.postprocessing(ModelCard(name=model)))
+        self._active = _BigRun(number, run, source, path, made)
         self._panel.set_running(True)
         self._panel.set_progress(0.0, "Waiting for the first rows…")
         return True
@@ -152,6 +164,7 @@ class BigRuns(QObject):
         if active is not None and active.source.layer is layer:
             active.run.cancel()
         shown = self._shown.pop(id(layer), None)
+        self._made.pop(id(layer), None)
         if shown is not None:
             shown.save_part()
             shown.remove()
@@ -221,6 +234,7 @@ class BigRuns(QObject):
         self._refreshing.stop()
         self._refresh()
         self.image_changed()
+        self.ended.emit()
 
     def _progress(self, active: _BigRun, event: TileDone | BlockDone, what: str) -> None:
         share = event.done / event.total
@@ -242,9 +256,10 @@ class BigRuns(QObject):
                 shown.remove()
             from napari_ds2net.gui._layers.big_target import BigLayers  # zarr takes its time
 
-            shown = BigLayers(self._layers.viewer, active.source, active.path, active.model)
+            shown = BigLayers(self._layers.viewer, active.source, active.path, active.made.model)
             self._shown[key] = shown
             self.image_changed()
+        self._made[key] = active.made
         return shown
 
     def _refresh(self) -> None:
@@ -271,6 +286,11 @@ class BigRuns(QObject):
         region = self._layers.existing_results(shown.source.layer)
         selected = self._layers.viewer.layers.selection.active
         return None if region is not None and selected in region.layers() else shown
+
+    def made(self) -> Choices | None:
+        """Return what the chosen image's result was made with, if it is big and there."""
+        shown = self.chosen_layers()
+        return None if shown is None else self._made.get(id(shown.source.layer))
 
     # ------------------------------------------------------------------ editing
 

@@ -18,6 +18,7 @@ from napari_ds2net.gui.acceptance import Acceptance
 from napari_ds2net.gui.active_run import ActiveRun
 from napari_ds2net.gui.big_review import BigReview
 from napari_ds2net.gui.big_runs import BigRuns, check_memory
+from napari_ds2net.gui.choice_memory import ChoiceMemory, Choices
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.folder_queue import FolderQueue
 from napari_ds2net.gui.image_choice import ImageChoice
@@ -57,9 +58,9 @@ class SegmentController(QObject):
         self.bridge = bridge
         self._active: ActiveRun | None = None
         self._closed = False
-        self._in_view: ResultLayers | None = None
         self._making = LayerMaking(layers, bridge, self._on_layers_made, self)
         self.model = ModelChoice(panel, bridge, models)
+        self.memory = ChoiceMemory(panel, layers, self.model, models, corrections.root_of)
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
         self.summary = SummaryLine(panel, layers, self.image)
         self.follower = MaskFollower(layers, bridge, self.summary.mask_made, self)
@@ -81,6 +82,7 @@ class SegmentController(QObject):
         panel.cancel_requested.connect(self.cancel)
         panel.mask_options_changed.connect(self._on_mask_options_changed)
         self.image.changed.connect(self._on_image_changed)
+        self.big.ended.connect(self._recall_choices)
         self.connections = Connections()
         self.connections.add(models.preferred, self._on_model_preferred)
         self.connections.add(layers.image_removed, self._on_image_removed)
@@ -99,7 +101,9 @@ class SegmentController(QObject):
         self.bridge.drop(self, self.model, self.follower, self.folder)
         self.folder.close()
         self.acceptance.close()
-        for each in (self, self.image, self.summary, self.model, self.acceptance):
+        for each in (
+            self, self.image, self.summary, self.model, self.memory, self.acceptance,
+        ):  # fmt: skip
             each.connections.close()
 
     # --------------------------------------------------------------------- run
@@ -113,6 +117,7 @@ class SegmentController(QObject):
         """Segment the chosen image; what cannot be done is said in words."""
         if self.is_running:
             return
+        self.memory.keep()
         try:
             if not self.big.start():
                 self._start()
@@ -193,8 +198,8 @@ class SegmentController(QObject):
 
     def _finish(self, active: ActiveRun, result: SegmentDone) -> None:
         self._end(active)
-        self.panel.set_status(active.done_words(result.device))
         self.layers.select_mask(active.results)
+        self.panel.set_status(active.done_words(result.device))
         self.acceptance.frame_shown(active.results, active.finished[-1])
         if self.panel.options.postprocessing(self.model.card) != self._made_with(active):
             self._on_mask_options_changed()
@@ -226,6 +231,7 @@ class SegmentController(QObject):
         results.write(frame, event.prediction, event.prediction.mask, active.region)
         active.finished.append(frame)
         results.made[frame] = active.made(frame, event.prediction.device)
+        results.preferred_model = ""
         post = active.options.postprocessing(self.model.card)
         self.follower.note(results, frame, post)
         if active.region is not None:
@@ -247,6 +253,7 @@ class SegmentController(QObject):
             active.results.remove_layers()
         if self._closed:
             return
+        self._recall_choices()
         self.panel.set_results(bool(active.results.results.done))
         self.big.image_changed()
 
@@ -266,24 +273,23 @@ class SegmentController(QObject):
         return self.image.results() if self.big.reviewed_layers() is None else None
 
     def _on_image_changed(self) -> None:
-        if not self.is_running:
-            self.model.prefer(self.image.suited_model)
+        self._recall_choices()
         results = self.image.results()
         done = results is not None and bool(results.results.done)
         self.panel.set_results(done)
         self.big.image_changed()
         if results is not None and done:
             frame = self.layers.current_frame(results.source)
-            if results is not self._in_view:
-                self._show_mask_options(results, frame)
             self.summary.show(results, frame)
-        self._in_view = results
 
-    def _show_mask_options(self, results: ResultLayers, frame: Frame) -> None:
-        """Show what the mask was made with, so that a slider goes on from there."""
-        made = self.follower.options_of(results, frame)
-        if made is not None and results.model == self.panel.model and not self.is_running:
-            self.panel.set_mask_options(made)
+    def _recall_choices(self) -> None:
+        """Show what belongs to the image, unless a run is under way that the panel speaks of."""
+        if self.is_running:
+            return
+        results, made = self.image.results(), self.big.made()
+        if results is not None:
+            made = Choices.of_result(results, self.layers.current_frame(results.source)) or made
+        self.memory.follow(self.image.image, made, self.image.suited_model)
 
     def _on_image_removed(self, layer: object) -> None:
         self.big.image_removed(layer)

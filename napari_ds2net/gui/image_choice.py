@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 from psygnal import Signal
@@ -44,6 +45,8 @@ class ImageChoice(QObject):
         self._layers = layers
         self._may_follow = may_follow
         self._axis_shown: tuple[object, int | None] = (None, None)
+        self._channels_chosen: WeakKeyDictionary[Image, tuple[int | None, tuple[int, ...]]]
+        self._channels_chosen = WeakKeyDictionary()
         panel.image_chosen.connect(self._on_image_chosen)
         panel.channels_chosen.connect(self._on_channels_chosen)
         self.connections = Connections()
@@ -97,8 +100,8 @@ class ImageChoice(QObject):
 
     def _on_image_chosen(self) -> None:
         image = self.image
-        axis = None if image is None else likely_channel_axis(image)
-        self._offer_channels(image, axis)
+        if image is None or image is not self._axis_shown[0]:
+            self._recall_channels(image)
         about = _NO_IMAGE if image is None else str(image.metadata.get("description", ""))
         self._panel.set_about(about)
         self._tell(image)
@@ -107,11 +110,27 @@ class ImageChoice(QObject):
         image, axis = self.image, self._panel.channel_axis
         if self._axis_shown != (image, axis):
             self._offer_channels(image, axis)
+        if image is not None:
+            self._channels_chosen[image] = axis, self._panel.channels
         self._tell(image)
 
-    def _offer_channels(self, image: Image | None, axis: int | None) -> None:
+    def _recall_channels(self, image: Image | None) -> None:
+        """Offer the channels of another image: as chosen, as its result was made, or as named."""
+        results = self._layers.existing_results(image)
+        if image is None:
+            self._offer_channels(image, None)
+        elif image in self._channels_chosen:
+            self._offer_channels(image, *self._channels_chosen[image])
+        elif results is not None:
+            self._offer_channels(image, results.source.channel_axis, results.source.channels)
+        else:
+            self._offer_channels(image, likely_channel_axis(image))
+
+    def _offer_channels(
+        self, image: Image | None, axis: int | None, channels: tuple[int, ...] = ()
+    ) -> None:
         axes = [] if image is None else [ChannelAxis(*each) for each in channel_axes(image)]
-        self._panel.set_channel_axes(axes, axis)
+        self._panel.set_channel_axes(axes, axis, channels)
         self._axis_shown = (image, axis)
 
     def _tell(self, image: Image | None) -> None:

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_ds2net.gui.fine_tune_widget import FineTuneWidget
 from napari_ds2net.gui.session import session_of
 from napari_ds2net.library import ModelLibrary
-from tests.gui.tuning import accept, click, make_model, part, settle, status
+from tests.gui.tuning import accept, click, make_family, make_model, part, settle, status
 
 
 def names(tuner: FineTuneWidget) -> list[str]:
@@ -28,13 +28,6 @@ def parts(tuner: FineTuneWidget) -> list[str]:
 
 def show(tuner: FineTuneWidget) -> None:
     tuner.controller.corrections.changed.emit()
-
-
-def make_family() -> None:
-    """polyp, polyp-2 from it, and polyp-3 from that."""
-    root = str(ModelLibrary().root)
-    make_model(root, "polyp", "polyp-2", (0.7, 0.75))
-    make_model(root, "polyp-2", "polyp-3", (0.75, 0.72))
 
 
 def select(tuner: FineTuneWidget, name: str) -> None:

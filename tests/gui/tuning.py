@@ -175,3 +175,10 @@ def make_model(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     return path, card
+
+
+def make_family() -> None:
+    """polyp, polyp-2 from it, and polyp-3 from that."""
+    root = str(ModelLibrary().root)
+    make_model(root, "polyp", "polyp-2", (0.7, 0.75))
+    make_model(root, "polyp-2", "polyp-3", (0.75, 0.72))

@@ -13,7 +13,7 @@ from napari.layers import Image, Layer, Shapes
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
-from napari_ds2net.core.channels import MOST_CHANNELS, ChosenChannels
+from napari_ds2net.core.channels import ChosenChannels
 from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.errors import ImageError
@@ -22,8 +22,6 @@ from napari_ds2net.gui.results import Frame
 _LEADING = "tzabdefghijklmnopqrsuvw"
 """Letters for the axes in front of Y and X."""
 _LIKELY_CHANNELS = ("c", "channel", "channels", "ch")
-_MOST_LIKELY_CHANNELS = 5
-"""An unnamed first axis of so few planes may well be the channels."""
 _NOT_IN_VIEW = "in view; move the image into the window"
 
 
@@ -242,17 +240,14 @@ class ImageSource:
 
 
 def likely_channel_axis(layer: Image) -> int | None:
-    """Guess which axis holds channels: one that is named so, or a short unnamed first one."""
-    data: Any = layer.data[0] if layer.multiscale else layer.data
+    """Return the axis that is named as one of channels, if there is one."""
     leading = layer.ndim - 2
     if layer.rgb or leading < 1:
         return None
     for axis, label in enumerate(layer.axis_labels[:leading]):
         if str(label).strip().lower() in _LIKELY_CHANNELS:
             return axis
-    named = any(not str(label).startswith("axis ") for label in layer.axis_labels)
-    short = 1 < int(data.shape[0]) <= MOST_CHANNELS
-    return 0 if leading == 1 and short and not named else None
+    return None
 
 
 def channel_axes(layer: Image) -> list[tuple[int, str, int]]:

@@ -48,6 +48,7 @@ class ResultLayers:
         self.source = source
         self.results = Results(source.result_shape)
         self.model = ""
+        self.preferred_model = ""
         self.writing = False
         self.mask_array: NDArray[Any] = make_array(source.result_shape, np.uint8)
         self.mask_layer: Labels | None = None

@@ -78,10 +78,12 @@ class MaskSection(Quiet, QWidget):
             split_touching=bool(self.split_field.value),
         )
 
-    def show_options(self, options: PostprocessOptions) -> None:
-        """Show other choices without telling anybody; whether to average over flips stays."""
+    def show_options(self, options: PostprocessOptions, flips: bool | None = None) -> None:
+        """Show other choices without telling anybody; without `flips`, averaging stays as it is."""
         with self._quietly():
             self.threshold_field.value = options.threshold
             self.smallest_field.value = options.smallest_object_px
             self.fill_holes_field.value = options.fill_holes
             self.split_field.value = options.split_touching
+            if flips is not None:
+                self.flips_field.value = flips

@@ -122,7 +122,8 @@ class SegmentPanel(ScrollingPanel):
         self.add(self._fields, self.about_label)
         self._image.changed.connect(lambda: self._tell(self.image_chosen))
         for widget in (self._channel_axis, self.red_field, self.green_field, self.blue_field):
-            widget.changed.connect(lambda: self._tell(self.channels_chosen))
+            # magicgui's own signal keeps quiet about "none"
+            widget.native.currentIndexChanged.connect(lambda: self._tell(self.channels_chosen))
         self.set_channel_axes((), None)
         self.set_stack(False)
 
@@ -263,8 +264,13 @@ class SegmentPanel(ScrollingPanel):
         self.about_label.setText(text)
         self.about_label.setVisible(bool(text))
 
-    def set_channel_axes(self, axes: Sequence[ChannelAxis], chosen: int | None) -> None:
-        """Offer the axes that may hold channels; nothing is shown where there is none."""
+    def set_channel_axes(
+        self, axes: Sequence[ChannelAxis], chosen: int | None, channels: Sequence[int] = ()
+    ) -> None:
+        """Offer the axes that may hold channels, and choose; nothing is shown where there is none.
+
+        Without `channels` the first three are chosen where there are no more.
+        """
         names = [(f"{axis.name} ({axis.length})", axis.axis) for axis in axes]
         self._offer(self._channel_axis, [("none", None), *names], chosen)
         self._fields.show_field(self._channel_axis, bool(axes))
@@ -275,7 +281,8 @@ class SegmentPanel(ScrollingPanel):
         for number, combo in enumerate(colours if length else ()):
             choices = numbers if number == 0 else [("–", None), *numbers]
             default = number if number == 0 or number < length <= 3 else None
-            self._offer(combo, choices, default)
+            known = channels[number] if number < len(channels) else None
+            self._offer(combo, choices, known if channels else default)
 
     def set_stack(self, is_stack: bool) -> None:
         """Offer to segment all frames, where there are several."""
@@ -296,9 +303,9 @@ class SegmentPanel(ScrollingPanel):
         self.device_note_label.setText(text)
         self.device_note_label.setVisible(bool(text))
 
-    def set_mask_options(self, options: PostprocessOptions) -> None:
+    def set_mask_options(self, options: PostprocessOptions, flips: bool | None = None) -> None:
         """Show a model's own choices, or those that a mask was made with."""
-        self.mask_section.show_options(options)
+        self.mask_section.show_options(options, flips)
 
     def set_running(self, running: bool) -> None:
         """Enable what can be pressed during a run, or outside one."""
