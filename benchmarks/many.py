@@ -1,8 +1,10 @@
-"""What a film takes of memory, and what a second worker brings.
+"""What a film or a TIFF stack takes of memory and time, and what a second worker brings.
 
-    python -m benchmarks.many [--frames N N] [--images N] [--rounds N] [--json FILE]
+    python -m benchmarks.many [--kind mp4|tif] [--frames N N] [--model NAME] [--save WORDS]
+                              [--only memory|workers] [--images N] [--rounds N] [--json FILE]
 
-Memory is the peak of ``ds2net segment`` on videos of two lengths, each in a process of its own.
+Memory is the peak of ``ds2net segment`` on videos or stacks of two lengths, each in a process of
+its own. Time is that process's on the processor; its start is left out of what a frame more takes.
 Workers are timed in turns on the same frames. On a busy machine the ratio of the times says how the
 machine is shared, not how many cores there are; the processor times say what it would be on an idle
 one: a client that needs a tenth of a worker's time for a frame keeps ten workers busy.
@@ -25,6 +27,7 @@ from typing import Any
 import av
 import numpy as np
 import psutil
+import tifffile
 from numpy.typing import NDArray
 
 from napari_ds2net.core.options import InferenceOptions
@@ -39,16 +42,36 @@ _MIB = 2**20
 _IDLE_S = 3.0
 
 
-def write_video(path: Path, frames: int) -> None:
-    """Write a video of noise that moves, (288, 352) pixels."""
+def _noise(frames: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield frames of noise that moves, (288, 352, 3)."""
     noise = np.random.default_rng(0).integers(0, 256, (_FRAME[0], 2 * _FRAME[1], 3), np.uint8)
+    for number in range(frames):
+        start = number % _FRAME[1]
+        yield np.ascontiguousarray(noise[:, start : start + _FRAME[1]])
+
+
+def write_stack(path: Path, frames: int) -> None:
+    """Write a TIFF with a page per frame, packed as microscopes do."""
+    tifffile.imwrite(
+        path,
+        _noise(frames),
+        shape=(frames, *_FRAME, 3),
+        dtype="u1",
+        photometric="rgb",
+        compression="zlib",
+        compressionargs={"level": 1},
+        ome=True,
+        metadata={"axes": "TYXS"},
+    )
+
+
+def write_video(path: Path, frames: int) -> None:
+    """Write a video."""
     with av.open(path, "w") as container:
         stream: Any = container.add_stream("mpeg4", rate=25)
         stream.height, stream.width = _FRAME
         stream.pix_fmt = "yuv420p"
-        for number in range(frames):
-            start = number % _FRAME[1]
-            pixels = np.ascontiguousarray(noise[:, start : start + _FRAME[1]])
+        for pixels in _noise(frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode())
 
@@ -66,18 +89,30 @@ def peak_mib(video: Path, model: str, save: str) -> tuple[float, float]:
     return usage.ru_maxrss * unit / _MIB, usage.ru_utime + usage.ru_stime
 
 
-def measure_memory(frames: Sequence[int], model: str, save: str) -> list[dict[str, float]]:
-    """Measure videos of several lengths."""
+def measure_memory(
+    kind: str, frames: Sequence[int], model: str, save: str
+) -> list[dict[str, float]]:
+    """Measure videos or stacks of several lengths."""
+    write = write_video if kind == "mp4" else write_stack
     found: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         for count in frames:
-            video = Path(folder) / f"{count}.mp4"
-            write_video(video, count)
+            video = Path(folder) / f"{count}.{kind}"
+            write(video, count)
             peak, cpu = peak_mib(video, model, save)
             found.append({"frames": count, "peak_mib": peak, "cpu_s": cpu})
-            print(f"{count} frames: peak {peak:.0f} MiB, {cpu:.0f} s of processor time")
-    growth = found[-1]["peak_mib"] - found[0]["peak_mib"]
-    print(f"{growth:+.1f} MiB from {frames[0]} to {frames[-1]} frames")
+            print(
+                f"{count} frames: peak {peak:.0f} MiB, {cpu:.0f} s of processor time, "
+                f"{1000 * cpu / count:.0f} ms a frame",
+                flush=True,
+            )
+    short, long = found[0], found[-1]
+    growth = long["peak_mib"] - short["peak_mib"]
+    more = (long["cpu_s"] - short["cpu_s"]) / (long["frames"] - short["frames"])
+    print(
+        f"{growth:+.1f} MiB from {frames[0]} to {frames[-1]} frames; "
+        f"{1000 * more:.0f} ms for every frame more"
+    )
     return found
 
 
@@ -135,8 +170,9 @@ def _cpu_seconds() -> tuple[float, float]:
 def main() -> None:
     """Measure, print, and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kind", choices=["mp4", "tif"], default="mp4", help="of the files")
     parser.add_argument("--frames", type=int, nargs=2, default=(100, 1000))
-    parser.add_argument("--model", default=_MODEL, help="for the videos")
+    parser.add_argument("--model", default=_MODEL, help="for them")
     parser.add_argument("--save", default="mask,labels,uncertainty")
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
@@ -145,7 +181,7 @@ def main() -> None:
     options = parser.parse_args()
     found: dict[str, object] = {"load": os.getloadavg()[0], "cores": os.cpu_count()}
     if options.only != "workers":
-        found["memory"] = measure_memory(options.frames, options.model, options.save)
+        found["memory"] = measure_memory(options.kind, options.frames, options.model, options.save)
     if options.only != "memory":
         found["workers"] = measure_workers(options.images, options.rounds)
     if options.json is not None:
