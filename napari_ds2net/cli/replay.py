@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +11,14 @@ import typer
 from napari_ds2net.cli.console import complain, note, say
 from napari_ds2net.cli.outputs import check_outputs, make_folder, plan_jobs
 from napari_ds2net.cli.predictors import LocalPredictor
+from napari_ds2net.cli.replayed_image import find_image
 from napari_ds2net.cli.segmenting import Segmenting, segment_steps
 from napari_ds2net.core.export.formats import RECORD, ExportOptions, Format, MapType
-from napari_ds2net.errors import DeviceError, DS2NetError, ExportError, ModelNotFoundError
+from napari_ds2net.errors import DeviceError, ExportError, ModelNotFoundError
 from napari_ds2net.library import ModelLibrary
 
 if TYPE_CHECKING:
-    from napari_ds2net.core.export.record import ModelRecord, RunRecord, SourceRecord
-    from napari_ds2net.core.export.record_parts import ChannelsRecord
-    from napari_ds2net.core.image import ImageData
+    from napari_ds2net.core.export.record import ModelRecord, RunRecord
 
 _FOLDER = "replay"
 """Below the record's folder, for the results, if the user names no other."""
@@ -83,7 +81,7 @@ def replay(
             "written by an older version; segment that part in the window again."
         )
     stem = record_file.stem.removesuffix(f"_{RECORD}")
-    path, image = _find_image(record_file, stem, record, inputs)
+    path, image = find_image(record_file, stem, record, inputs)
     for region in record.origin.regions:
         region.check_fits(image.plane_shape)
     model_file = _find_model(record.origin.model, model)
@@ -96,7 +94,14 @@ def replay(
     chosen = _device(device, record.origin.device)
     regions, channels = record.origin.regions, record.origin.channels
     predictor = LocalPredictor(load_model(model_file, chosen), settings, regions)
-    how = Segmenting(predictor, settings, wanted, regions=regions, channels=channels)
+    how = Segmenting(
+        predictor,
+        settings,
+        wanted,
+        regions=regions,
+        channels=channels,
+        frame_of_stack=source.frame,
+    )
     (done,) = segment_steps([job], how, read=lambda _: image)
     if done.failure is not None:
         raise done.failure
@@ -124,106 +129,6 @@ def _compare(record: RunRecord, made: RunRecord, image: Path) -> None:
             "otherwise."
         )
         raise typer.Exit(1)
-
-
-def _find_image(
-    record_file: Path, stem: str, record: RunRecord, inputs: Sequence[Path]
-) -> tuple[Path, ImageData]:
-    """Return the image of a record, found and compared with it.
-
-    Raises
-    ------
-    ExportError
-        It is not there, or its pixels are others.
-    """
-    from napari_ds2net.core.export.record import hash_pixels
-
-    source = record.source
-    if source is None:
-        raise ExportError(f"{record_file} does not say which image it is of.")
-    if len(inputs) > 1:
-        raise ExportError(f"A record is of one image, and {len(inputs)} are named; name one.")
-    for path in inputs or _candidates(record_file, stem, source):
-        try:
-            image = _read(path, source, record.origin.channels)
-            found = hash_pixels(image)
-        except DS2NetError:
-            if inputs:
-                raise
-            continue
-        if found == source.sha256:
-            image = dataclasses.replace(image, scale=_scale(image, source), unit=source.unit)
-            return path, image
-        if inputs:
-            raise ExportError(
-                f"{path} is not the image of the record: {_difference(image, source)}"
-            )
-    named = f", {source.name}," if source.name else ""
-    raise ExportError(
-        f"The image{named} of {record_file} is not beside it or in this folder; name it: ds2net "
-        f"segment --replay {record_file} IMAGE"
-    )
-
-
-def _read(path: Path, source: SourceRecord, channels: ChannelsRecord | None) -> ImageData:
-    """Read an image as the record had it, with the channels that it names.
-
-    Raises
-    ------
-    DS2NetError
-        It cannot be read, or has no such channels.
-    """
-    from napari_ds2net.core.channels import ChosenChannels
-    from napari_ds2net.core.file_kinds import kind_of
-    from napari_ds2net.core.image import ImageData
-    from napari_ds2net.core.stack_files import read_stack
-    from napari_ds2net.core.tiff_frames import open_pages
-
-    if channels is None:
-        return read_stack(path)
-    array = open_pages(path) if kind_of(path) == "TIFF" else read_stack(path).array
-    expected = len(source.axes.removesuffix("c")) + 1
-    if array.ndim != expected:
-        raise ExportError(
-            f"{path} has the shape {tuple(array.shape)}, and the record tells of one of {expected} "
-            f"axes with channels along axis {channels.axis}; name the image that was exported."
-        )
-    chosen = ChosenChannels(array, channels.axis, channels.chosen)
-    if chosen.shape != source.shape:
-        raise ExportError(
-            f"The channels {channels.chosen} of {path} have the shape {chosen.shape}, expected "
-            f"{source.shape}; name the image that was exported."
-        )
-    return ImageData(
-        array=chosen, axes=source.axes, scale=source.scale, unit=source.unit, name=path.stem
-    )
-
-
-def _candidates(record_file: Path, stem: str, source: SourceRecord) -> Iterator[Path]:
-    """Go through the files that may be the image: by its name, or by the stem of the export."""
-    from napari_ds2net.core.file_kinds import INPUT_SUFFIXES
-
-    folder = record_file.absolute().parent
-    for place in dict.fromkeys((folder, folder.parent, Path.cwd())):
-        names = [source.name] if source.name else [f"{stem}{end}" for end in INPUT_SUFFIXES]
-        for name in names:
-            yield from (path for path in (place / name, *place.glob(f"*/{name}")) if path.is_file())
-
-
-def _scale(image: ImageData, source: SourceRecord) -> tuple[float, ...]:
-    return source.scale if len(source.scale) == len(image.scale) else image.scale
-
-
-def _difference(image: ImageData, source: SourceRecord) -> str:
-    """Say what is different about an image."""
-    shape = tuple(int(n) for n in image.array.shape)
-    dtype = str(image.frame(*(0 for _ in image.frames)).dtype)
-    if (shape, dtype) != (tuple(source.shape), source.dtype):
-        return (
-            f"it has shape {shape} and type {dtype}, expected {tuple(source.shape)} and "
-            f"{source.dtype}."
-        )
-    return "it has the same shape and type, but other pixels. Name the image that was exported."
 
 
 def _find_model(wanted: ModelRecord, named: str | None) -> Path:

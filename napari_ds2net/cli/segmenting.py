@@ -49,6 +49,8 @@ class Segmenting:
         Edge of a pixel in micrometres where the files do not say it; None if unknown.
     regions, channels
         What the predictor sees of every frame, and the reader of every image, for the record.
+    frame_of_stack
+        Which frame of a stack the reader gives as an image, for the record.
     """
 
     predictor: Predictor
@@ -57,6 +59,7 @@ class Segmenting:
     pixel_size_um: float | None = None
     regions: tuple[RegionRecord, ...] = ()
     channels: ChannelsRecord | None = None
+    frame_of_stack: Frame = ()
 
     def read(self, path: Path) -> ImageData:
         """Read an image, or open the frames of one.
@@ -318,6 +321,7 @@ def _write(
         meaning=LabelMeaning.OBJECTS if splits else LabelMeaning.CLASSES,
         classes=card.classes,
         suffix=job.image.suffix,
+        frame_of_stack=how.frame_of_stack,
     )
     wanted = dataclasses.replace(how.wanted, overwrite=how.wanted.overwrite or job.redone)
     done = export(subject, wanted, job.folder, origin, source_name=job.image.name)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_ds2net.core.file_kinds import IMAGE_SUFFIXES, kind_of
+from napari_ds2net.core.npy_files import read_npy
 from napari_ds2net.core.pillow_files import read_with_pillow
 from napari_ds2net.core.tiff_files import read_tiff
 from napari_ds2net.errors import ImageError
@@ -44,7 +44,7 @@ def read_image(path: Path | str) -> NDArray[Any]:
     kind = kind_of(path)
     readers: dict[str, Callable[[Path], NDArray[Any]]] = {
         "TIFF": read_tiff,
-        "NPY": _read_npy,
+        "NPY": read_npy,
         "DICOM": _read_dicom,
         "video": _refuse_video,
     }
@@ -83,30 +83,3 @@ def _read_dicom(path: Path) -> NDArray[Any]:
             "which shows them one after the other, or save one frame of it."
         )
     return frames.frame(0)
-
-
-def _read_npy(path: Path) -> NDArray[Any]:
-    """Read an array of numbers; pickled objects are refused."""
-    with path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        read_header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read_header(file)
-        there = path.stat().st_size - file.tell()
-    count = int(np.prod(shape, dtype=object))
-    if dtype.hasobject or dtype.kind not in "buif":
-        raise ImageError(f"{path.name} holds values of type {dtype}; expected real numbers.")
-    if len(shape) != 2 and not (len(shape) == 3 and shape[-1] in (1, 3, 4)):
-        raise ImageError(
-            f"{path.name} holds an array of shape {shape}; expected a single image, (Y, X), "
-            "(Y, X, 3) or (Y, X, 4). Save one frame or one channel of it."
-        )
-    if count * dtype.itemsize > there:
-        raise ImageError(
-            f"{path.name} is cut short: {there} bytes of pixels where {count * dtype.itemsize} "
-            "belong. Save or copy it anew."
-        )
-    return np.asarray(np.load(path, allow_pickle=False))

@@ -102,6 +102,34 @@ def test_one_that_fails_does_not_stop_the_rest(run: Run, tiled: Path, tmp_path: 
     assert [each.name for each in (tmp_path / "out").iterdir()] == ["b_segmentation.zarr"]
 
 
+@pytest.mark.parametrize("kind", ["zarr", "tif"])
+def test_a_damaged_part_is_told_and_the_next_image_is_done(
+    run: Run, tiled: Path, tmp_path: Path, kind: str
+) -> None:
+    images, out = tmp_path / "in", tmp_path / "out"
+    images.mkdir()
+    bad = images / f"bad.{kind}"
+    if kind == "zarr":
+        zarr.create_array(bad, data=PIXELS, chunks=(32, 32, 3))
+        part = bad / "c" / "1" / "2" / "0"
+        part.write_bytes(part.read_bytes()[:99])
+    else:
+        tifffile.imwrite(bad, PIXELS, tile=(32, 32), compression="zlib", photometric="rgb")
+        with tifffile.TiffFile(bad) as file:
+            at = file.pages.first.dataoffsets[7] + 9
+        whole = bytearray(bad.read_bytes())
+        whole[at : at + 200] = bytes(200)
+        bad.write_bytes(whole)
+    zarr.save_array(images / "good.zarr", PIXELS)
+    result = run("segment", images, "-o", out, "-m", tiled, "--big-from", 0.01)
+    assert result.exit_code == 1
+    told = " ".join(result.stderr.split())
+    assert f"{bad.name} cannot be read as a whole" in told
+    assert "1 of 2 images could not be segmented" in told
+    assert (out / "good_segmentation.zarr").is_dir()
+    assert not (out / "bad_segmentation.zarr").exists()
+
+
 def test_what_big_images_do_not_have_is_said_once(run: Run, tiled: Path, tmp_path: Path) -> None:
     for name in ("a.zarr", "b.zarr"):
         zarr.save_array(tmp_path / name, PIXELS[:70, :70])

@@ -192,6 +192,9 @@ def test_a_stack_is_written_whole_or_the_frame_in_view(
     choose(exporter, Format.LABELS)
     press_export(qtbot, exporter)
     np.testing.assert_array_equal(tifffile.imread(folder / "film_t002_labels.tif"), mask[2])
+    source = RunRecord.read(folder / "film_t002_record.json").source
+    assert source is not None
+    assert (source.frame, source.shape) == ((2,), stack.shape[1:])
 
 
 def test_cancel_leaves_nothing(

@@ -11,6 +11,7 @@ import tifffile
 import zarr
 
 from napari_ds2net.core.channels import MOST_CHANNELS, ChosenChannels
+from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.core.image import CHANNELS, ImageData, PixelArray
 from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT
@@ -104,11 +105,9 @@ class TiffPixels:
         self.tiff = tifffile.TiffFile(path)
         self._closing = weakref.finalize(self, self.tiff.close)
         self.series = self.tiff.series[0]
-        self._array = cast("Any", zarr.open(self.series.aszarr(level=0), mode="r"))
-        self.shape = tuple(int(n) for n in self._array.shape)
-        self.ndim = len(self.shape)
-        self.dtype = self._array.dtype
-        self.chunks = tuple(int(n) for n in self._array.chunks)
+        self._array = CheckedArray(zarr.open(self.series.aszarr(level=0), mode="r"), path.name)
+        self.shape, self.ndim = self._array.shape, self._array.ndim
+        self.dtype, self.chunks = self._array.dtype, self._array.chunks
 
     def __reduce__(self) -> tuple[type[TiffPixels], tuple[Path]]:
         """Send the name of the file."""
@@ -119,19 +118,36 @@ class TiffPixels:
         return self._array[key]
 
 
-def _open_zarr(path: Path) -> ImageData:
+def find_zarr_array(path: Path) -> tuple[CheckedArray, dict[str, Any]]:
+    """Open the array of a zarr folder, of one with smaller copies the full size.
+
+    Returns
+    -------
+    The array, and what OME-Zarr says of it; empty where it says nothing.
+
+    Raises
+    ------
+    ImageError
+        It is a group without an array ``0``.
+    Exception
+        Whatever zarr raises for a damaged one.
+    """
     opened = zarr.open(path, mode="r")
+    if not isinstance(opened, zarr.Group):
+        return CheckedArray(opened, path.name), {}
+    about = _multiscales(opened)
+    name = str(about["datasets"][0]["path"]) if about else "0"
+    if name not in opened:
+        raise ImageError(f"{path.name} is a zarr group without an image; name its array.")
+    return CheckedArray(opened[name], path.name), about
+
+
+def _open_zarr(path: Path) -> ImageData:
+    array, about = find_zarr_array(path)
     scale: dict[str, float] = {}
     unit, axes = "pixel", ""
-    array: Any = opened
-    if isinstance(opened, zarr.Group):
-        about = _multiscales(opened)
-        name = str(about["datasets"][0]["path"]) if about else "0"
-        if name not in opened:
-            raise ImageError(f"{path.name} is a zarr group without an image; name its array.")
-        array = opened[name]
-        if about:
-            axes, scale, unit = _ome_axes(about, array.ndim)
+    if about:
+        axes, scale, unit = _ome_axes(about, array.ndim)
     if not axes:
         colour = "c" if array.ndim > 2 and array.shape[-1] in CHANNELS else ""
         axes = "?" * (array.ndim - 2 - len(colour)) + "yx" + colour

@@ -52,6 +52,9 @@ class SourceRecord:
         As for `ImageData`.
     name
         Of its file; None where it may not be told, for it may name a patient.
+    frame
+        Which frame of a stack it is, counted from 0 along every axis in front of Y and X but that
+        of channels; empty where it is no part of one. All else tells of the frame alone.
     """
 
     sha256: str
@@ -61,6 +64,7 @@ class SourceRecord:
     scale: tuple[float, ...]
     unit: str
     name: str | None = None
+    frame: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +203,9 @@ class RunRecord:
             raise ExportError(f"{path}: {error}") from error
 
 
-def describe_source(image: ImageData, sha256: str, name: str | None) -> SourceRecord:
+def describe_source(
+    image: ImageData, sha256: str, name: str | None, frame: tuple[int, ...] = ()
+) -> SourceRecord:
     """Describe an image of which the hash is known; `name` only if it may be told."""
     first = image.frame(*(0 for _ in image.frames), region=(slice(0, 1), slice(0, 1)))
     return SourceRecord(
@@ -210,6 +216,7 @@ def describe_source(image: ImageData, sha256: str, name: str | None) -> SourceRe
         scale=tuple(image.scale),
         unit=image.unit,
         name=name,
+        frame=frame,
     )
 
 

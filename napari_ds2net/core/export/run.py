@@ -272,7 +272,9 @@ class _Export:
         source = None
         if subject.image is not None:
             name = source_name if self._options.keep_name else None
-            source = describe_source(subject.image, hash_pixels(subject.image), name)
+            source = describe_source(
+                subject.image, hash_pixels(subject.image), name, subject.frame_of_stack
+            )
         return RunRecord(
             origin=origin,
             source=source,

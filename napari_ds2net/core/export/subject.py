@@ -59,6 +59,8 @@ class ExportSubject:
         Of the image's own file, such as ``".jpg"``; COCO names the image with it.
     look
         How the overlay looks.
+    frame_of_stack
+        Which frame of a stack this is, if it is one by itself; empty for all else.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class ExportSubject:
     classes: tuple[str, ...] = ("object",)
     suffix: str = ".png"
     look: Look = field(default_factory=Look)
+    frame_of_stack: Frame = ()
 
     def __post_init__(self) -> None:
         """Complete the scale and compare the shapes."""

@@ -287,6 +287,7 @@ def one_frame(subject: ExportSubject, frame: Frame) -> ExportSubject:
         scale=subject.scale[-2:],
         units=subject.units[-2:],
         image=image,
+        frame_of_stack=frame,
     )
 
 
