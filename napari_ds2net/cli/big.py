@@ -14,15 +14,17 @@ from rich.progress import Progress, TaskID
 
 from napari_ds2net.cli.console import complain, in_words, note, progress, say
 from napari_ds2net.cli.outputs import BIG_ENDING, plan_jobs
-from napari_ds2net.core.export.formats import MAPS, ExportOptions, Format, file_ending
+from napari_ds2net.core.export.formats import MAPS, ExportOptions, Format
 from napari_ds2net.core.file_kinds import is_zarr
-from napari_ds2net.errors import DS2NetError, ImageError, SettingsError
+from napari_ds2net.errors import DS2NetError, ExportError, SettingsError
 from napari_ds2net.steps import Steps
 
 if TYPE_CHECKING:
     from napari_ds2net.api import LoadedModel
+    from napari_ds2net.core.big.exporting import BigExport
     from napari_ds2net.core.big.store import BigResult
     from napari_ds2net.core.events import BigEvent
+    from napari_ds2net.core.image import ImageData
     from napari_ds2net.core.options import InferenceOptions
 
 BIG_MEGAPIXELS = 50.0
@@ -44,6 +46,8 @@ class BigRun:
         Edge of a pixel in micrometres where the files do not say it; None if unknown.
     overwrite
         Whether a finished result of another image or model may be replaced.
+    keep_name
+        Whether the name of the image's file may be written into records.
     """
 
     model: str
@@ -51,6 +55,7 @@ class BigRun:
     options: InferenceOptions
     pixel_size_um: float | None = None
     overwrite: bool = False
+    keep_name: bool = False
 
 
 def take_big(images: Sequence[Path], from_megapixels: float) -> tuple[list[Path], list[Path]]:
@@ -111,9 +116,13 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun, *, labels: bo
     run
         How.
     labels
-        Whether ``STEM_labels.tif`` is wanted too, in tiles and with smaller copies.
+        Whether ``STEM_labels.tif`` is wanted too, in tiles and with smaller copies, and the record
+        of how it was made.
     """
     from napari_ds2net.api import load_model
+    from napari_ds2net.cli.segmenting import with_pixel_size
+    from napari_ds2net.core.big.exporting import BigExport
+    from napari_ds2net.core.big.files import open_big
 
     loaded = load_model(run.model, run.device)
     failed = 0
@@ -124,9 +133,17 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun, *, labels: bo
             started = time.monotonic()
             target = output / f"{job.stem}{BIG_ENDING}"
             try:
-                result = _segment(job.image, target, loaded, run, (display, task))
+                opened = with_pixel_size(open_big(job.image), run.pixel_size_um)
+                result = _segment(job.image, opened, target, loaded, run, (display, task))
                 if labels:
-                    _write_labels(result, job.files[Format.LABELS], overwrite=run.overwrite)
+                    name = job.image.name if run.keep_name else None
+                    _write_labels(
+                        BigExport(
+                            result=result, name=job.stem, folder=output, overwrite=run.overwrite,
+                            image=opened, image_name=name,
+                        ),
+                        (display, task),
+                    )  # fmt: skip
             except (DS2NetError, OSError) as error:
                 failed += 1
                 complain(f"{job.image}: {in_words(error)}", above=display)
@@ -136,8 +153,15 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun, *, labels: bo
     return failed
 
 
-def export_big(results: Sequence[Path], output: Path, *, overwrite: bool) -> int:
-    """Write the label TIFF of big results, tile by tile; return how many failed.
+def export_big(
+    results: Sequence[Path],
+    output: Path,
+    images: Path | None = None,
+    *,
+    overwrite: bool,
+    keep_name: bool = False,
+) -> int:
+    """Write the label TIFF of big results, tile by tile, and the record; return how many failed.
 
     Parameters
     ----------
@@ -145,40 +169,67 @@ def export_big(results: Sequence[Path], output: Path, *, overwrite: bool) -> int
         Zarr folders that `segment_big` or the window made.
     output
         Folder for ``STEM_labels.tif``; it exists.
+    images
+        The image, or the folder of the images, whose pixels the record knows by their hash.
     overwrite
         Whether a file that is there may be replaced.
+    keep_name
+        Whether the name of the image's file may be written into the record.
     """
+    from napari_ds2net.core.big.exporting import BigExport
+    from napari_ds2net.core.big.files import open_big
     from napari_ds2net.core.big.store import BigResult
 
     failed = 0
-    for path in results:
-        stem = path.name.removesuffix(BIG_ENDING).removesuffix(".zarr")
-        target = output / f"{stem}{file_ending(Format.LABELS)}"
-        try:
-            result = BigResult.open(path)
-            if not result.is_complete:
-                raise ImageError(f"{path} is not finished; segment its image to the end first.")
-            _write_labels(result, target, overwrite=overwrite)
-        except (DS2NetError, OSError) as error:
-            failed += 1
-            complain(f"{path}: {in_words(error)}")
-        else:
-            say(f"{path}: wrote {target.name}")
+    with progress() as display:
+        task = display.add_task("Exporting", total=None)
+        for path in results:
+            stem = path.name.removesuffix(BIG_ENDING).removesuffix(".zarr")
+            try:
+                image = None if images is None else _image_of(images, stem)
+                export = BigExport(
+                    result=BigResult.open(path), name=stem, folder=output, overwrite=overwrite,
+                    image=None if image is None else open_big(image),
+                    image_name=image.name if image is not None and keep_name else None,
+                )  # fmt: skip
+                _write_labels(export, (display, task))
+            except (DS2NetError, OSError) as error:
+                failed += 1
+                complain(f"{path}: {in_words(error)}", above=display)
+            else:
+                say(f"{path}: wrote {export.files()[0].name}", above=display)
     return failed
 
 
+def _image_of(images: Path, stem: str) -> Path:
+    """Return the image of a result: the one that is named, or one of its name in the folder.
+
+    Raises
+    ------
+    ExportError
+        The folder has none.
+    """
+    if is_zarr(images) or not images.is_dir():
+        return images
+    for suffix in (".zarr", *_TIFF_SUFFIXES):
+        if (images / f"{stem}{suffix}").exists():
+            return images / f"{stem}{suffix}"
+    raise ExportError(f"{images} has no image of this result; expected {stem}.zarr or {stem}.tif.")
+
+
 def _segment(
-    image: Path, target: Path, loaded: LoadedModel, run: BigRun, shown: tuple[Progress, TaskID]
+    image: Path,
+    opened: ImageData,
+    target: Path,
+    loaded: LoadedModel,
+    run: BigRun,
+    shown: tuple[Progress, TaskID],
 ) -> BigResult:
     """Segment one image into a folder that gets its name when all is there."""
-    from napari_ds2net.cli.segmenting import with_pixel_size
-    from napari_ds2net.core.big.files import open_big
     from napari_ds2net.core.big.segmenting import big_steps, is_finished
     from napari_ds2net.core.big.store import BigResult
-    from napari_ds2net.core.export.record import installed_versions, now
     from napari_ds2net.library.files import sha256_of
 
-    opened = with_pixel_size(open_big(image), run.pixel_size_um)
     model = sha256_of(loaded.path)
     if is_finished(target, opened, loaded.card, run.options, model):
         return BigResult.open(target)
@@ -193,7 +244,6 @@ def _segment(
     )
     for event in steps:
         _show(image, event, *shown)
-    steps.result.note(versions=installed_versions(), created=now(), device=loaded.plan.device)
     if target.exists():
         shutil.rmtree(target)
     os.replace(part, target)
@@ -218,13 +268,18 @@ def _show(image: Path, event: BigEvent, display: Progress, task: TaskID) -> None
         )
 
 
-def _write_labels(result: BigResult, path: Path, *, overwrite: bool) -> None:
-    from napari_ds2net.core.big.label_tiff import save_big_labels
-    from napari_ds2net.core.export.atomic import FileSet
+def _write_labels(export: BigExport, shown: tuple[Progress, TaskID]) -> None:
+    """Write the label TIFF and its record, and move the bar."""
+    from napari_ds2net.core.big.exporting import export_big as write
 
-    with FileSet(overwrite=overwrite) as files:
-        files.write(path, lambda file: save_big_labels(file, result))
-        files.commit()
+    display, task = shown
+    name = export.files()[0].name
+    write(
+        export,
+        lambda event: display.update(
+            task, description=name, completed=event.done, total=event.total
+        ),
+    )
 
 
 def _summary(result: BigResult) -> str:

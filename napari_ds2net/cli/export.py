@@ -94,7 +94,7 @@ def export(
 
     Of each STEM_mask.*, STEM_labels.* or STEM.* it writes STEM_labels.tif, STEM_coco.json and so
     on, and STEM_record.json, which says how they were made. Of STEM_segmentation.zarr, the result
-    of a big image, it writes STEM_labels.tif alone.
+    of a big image, it writes STEM_labels.tif and the record.
     """
     wanted = ExportOptions(
         formats=parse_formats(formats, "--format") if formats else _USUAL,
@@ -108,7 +108,8 @@ def export(
         if told := not_of_big(wanted.formats if formats else ()):
             complain(told, kind="Note")
         make_folder(output)
-        failed, total = export_big(big, output, overwrite=overwrite), len(big)
+        total = len(big)
+        failed = export_big(big, output, images, overwrite=overwrite, keep_name=keep_name)
         inputs = [path for path in inputs if path not in big]
         if inputs:
             more, others = _export_labels(inputs, output, images, numbers, wanted, pixel_size_um)

@@ -171,7 +171,10 @@ def segment(
                 "--workers are for the other images.",
                 kind="Note",
             )
-        run = BigRun(model, device, options, pixel_size_um, overwrite=overwrite or update)
+        run = BigRun(
+            model, device, options, pixel_size_um,
+            overwrite=overwrite or update, keep_name=keep_name,
+        )  # fmt: skip
         failed = segment_big(big, output, run, labels=Format.LABELS in (wanted or ()))
     if not images:
         _exit(failed + len(absent), total)

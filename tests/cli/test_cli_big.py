@@ -17,6 +17,8 @@ from napari_ds2net import segment
 from napari_ds2net.cli.big import not_of_big
 from napari_ds2net.core.big.store import BigResult, Layout
 from napari_ds2net.core.export.formats import Format
+from napari_ds2net.core.export.record import RunRecord, hash_pixels
+from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.network import ModelCard, NetworkConfig, build_network, save_checkpoint
 from napari_ds2net.network.card import Framing
@@ -54,8 +56,14 @@ def test_zarr_and_tiff_become_a_zarr_and_a_tiled_tiff(
     assert f"{share:.1%} of the image, mean uncertainty 0." in " ".join(first.output.split())
     assert "a.zarr: 90 x 130 pixels, " in first.output
     assert sorted(each.name for each in out.iterdir()) == [
-        "a_labels.tif", "a_segmentation.zarr", "b_labels.tif", "b_segmentation.zarr",
+        "a_labels.tif", "a_record.json", "a_segmentation.zarr",
+        "b_labels.tif", "b_record.json", "b_segmentation.zarr",
     ]  # fmt: skip
+    record = RunRecord.read(out / "a_record.json")
+    assert record.source is not None
+    assert (record.source.sha256, record.source.name) == (
+        hash_pixels(ImageData.from_array(PIXELS)), None,
+    )  # fmt: skip
     expected = segment(PIXELS, tiled)
     for name in "ab":
         result = BigResult.open(out / f"{name}_segmentation.zarr")
@@ -196,3 +204,14 @@ def test_the_label_tiff_of_a_result_is_exported(run: Run, tmp_path: Path) -> Non
     assert again.exit_code == 1
     assert "Not made of big images: coco" in again.output
     assert run("export", path, "-o", out, "--overwrite").exit_code == 0
+    assert RunRecord.read(out / "a_record.json").source is None
+    zarr.save_array(tmp_path / "in" / "a.zarr", PIXELS[:70, :90])
+    named = run(
+        "export", path, "-o", out, "--overwrite", "--images", tmp_path / "in", "--keep-name"
+    )
+    assert named.exit_code == 0, named.output
+    source = RunRecord.read(out / "a_record.json").source
+    assert source is not None
+    assert (source.name, source.shape) == ("a.zarr", (70, 90, 3))
+    absent = run("export", path, "-o", out, "--overwrite", "--images", out)
+    assert "expected a.zarr or a.tif" in " ".join(absent.output.split())

@@ -33,7 +33,7 @@ class RowReader:
         self._image = image
         self.shape = tuple(int(n) for n in image.shape)
         self.ndim = len(self.shape)
-        self._rows = min(block_rows or _stored_rows(image), self.shape[0])
+        self._rows = min(block_rows or stored_rows(image), self.shape[0])
         self._blocks: dict[int, NDArray[Any]] = {}
 
     def __getitem__(self, key: Any, /) -> NDArray[Any]:
@@ -58,7 +58,7 @@ class RowReader:
         return self._blocks[number]
 
 
-def _stored_rows(image: Any) -> int:
+def stored_rows(image: Any) -> int:
     """Return how many rows the stored parts have, fewer where that were too much to keep."""
     height, *rest = (int(n) for n in image.shape)
     itemsize = np.dtype(getattr(image, "dtype", "float64")).itemsize

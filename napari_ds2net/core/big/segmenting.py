@@ -18,6 +18,7 @@ from napari_ds2net.core.big.store import MASK, BigResult, Layout
 from napari_ds2net.core.big.writing import MapsWriter
 from napari_ds2net.core.device import ComputePlan
 from napari_ds2net.core.events import BigEvent, Event, RoomShort, RowsDone
+from napari_ds2net.core.export.record import installed_versions, now
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.inference import make_runner, tiled_steps
 from napari_ds2net.core.options import InferenceOptions
@@ -114,7 +115,8 @@ def big_steps(
             result.renew_mask(layout)
         yield from _maps_steps(image, network, card, plan, options, result)
         found = yield from big_mask_steps(result, post, len(card.classes), block_px)
-        result.note(complete=True, mask=mask_how, found=dataclasses.asdict(found))
+        made = {"device": plan.device, "versions": installed_versions(), "created": now()}
+        result.note(complete=True, mask=mask_how, found=dataclasses.asdict(found), **made)
     except MemoryError as error:
         raise ImageError(
             "The computer's memory is not enough for the parts of the image; close other programs, "

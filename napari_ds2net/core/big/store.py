@@ -209,6 +209,16 @@ class BigResult:
         return None if found is None else BigMeasures(**found)
 
     @property
+    def device(self) -> str:
+        """Where it was computed, as torch names it; empty where it is not finished."""
+        return str(self._about.get("device", ""))
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of this program and the libraries that computed it."""
+        return dict(self._about.get("versions") or {})
+
+    @property
     def is_edited(self) -> bool:
         """Whether a person changed the mask."""
         return bool(self._about.get("edited"))
@@ -242,6 +252,14 @@ class BigResult:
             group = group[f"labels/{MASK}" if name == MASK else name]
         datasets = group.attrs["ome"]["multiscales"][0]["datasets"]
         return [group[each["path"]] for each in datasets]
+
+    def stored_bytes(self, name: str) -> int:
+        """Return how much of the disk a map or the mask takes, with its smaller copies."""
+        files = (each for level in self.levels(name) for each in self._folder(level).rglob("*"))
+        return sum(each.stat().st_size for each in files if each.is_file())
+
+    def _folder(self, level: Any) -> Path:
+        return self.path / str(level.path)
 
     def scale(self) -> tuple[tuple[float, float], str]:
         """Return height and width of a pixel, and their unit."""

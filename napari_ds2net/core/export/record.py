@@ -220,18 +220,57 @@ def describe_source(
     )
 
 
-def hash_pixels(image: ImageData) -> str:
-    """Return the SHA-256 of an image's pixels as 64 hexadecimal digits.
+class PixelsHash:
+    """The SHA-256 of pixels that come part by part, in the order of their memory.
 
     Type, shape and values count; neither the file's format nor the order of its bytes does.
+
+    Parameters
+    ----------
+    shape
+        Of all pixels together.
     """
-    planes = (image.frame(*frame) for frame in np.ndindex(*image.frames))
-    return _hash(tuple(int(n) for n in image.array.shape), planes)
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._digest = hashlib.sha256()
+        self._is_begun = False
+
+    def update(self, part: NDArray[Any]) -> None:
+        """Add frames, or rows of one."""
+        little = part.dtype.newbyteorder("<")
+        if not self._is_begun:
+            self._is_begun = True
+            self._digest.update(f"{little.str} {'x'.join(map(str, self._shape))}\n".encode())
+        self._digest.update(np.ascontiguousarray(part, little).data)
+
+    def hexdigest(self) -> str:
+        """Return 64 hexadecimal digits."""
+        return self._digest.hexdigest()
+
+
+class LabelsHash(PixelsHash):
+    """The SHA-256 of labels, whatever their type."""
+
+    def update(self, part: NDArray[Any]) -> None:
+        """Add frames, or rows of one."""
+        super().update(part.astype(np.uint32))
+
+
+def hash_pixels(image: ImageData) -> str:
+    """Return the SHA-256 of an image's pixels as 64 hexadecimal digits; see `PixelsHash`."""
+    digest = PixelsHash(tuple(int(n) for n in image.array.shape))
+    for frame in np.ndindex(*image.frames):
+        digest.update(image.frame(*frame))
+    return digest.hexdigest()
 
 
 def hash_labels(shape: tuple[int, ...], planes: Iterable[NDArray[Any]]) -> str:
     """Return the SHA-256 of labels, whatever their type; `planes` are its frames in order."""
-    return _hash(shape, (plane.astype(np.uint32) for plane in planes))
+    digest = LabelsHash(shape)
+    for plane in planes:
+        digest.update(plane)
+    return digest.hexdigest()
 
 
 def installed_versions() -> dict[str, str]:
@@ -248,13 +287,3 @@ def installed_versions() -> dict[str, str]:
 def now() -> str:
     """Return date and time, ISO 8601, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _hash(shape: tuple[int, ...], planes: Iterable[NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
-    for at, plane in enumerate(planes):
-        little = plane.dtype.newbyteorder("<")
-        if at == 0:
-            digest.update(f"{little.str} {'x'.join(map(str, shape))}\n".encode())
-        digest.update(np.ascontiguousarray(plane, little).data)
-    return digest.hexdigest()

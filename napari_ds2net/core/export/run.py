@@ -167,7 +167,7 @@ def _check(subject: ExportSubject, options: ExportOptions, planned: list[Planned
         raise ExportError("Two files would have the same name; choose each format once.")
 
 
-def _digest(file: BinaryIO) -> str:
+def digest_of(file: BinaryIO) -> str:
     """Return the SHA-256 of all that was written into a file."""
     digest = hashlib.sha256()
     file.seek(0)
@@ -222,7 +222,7 @@ class _Export:
 
         def write(file: BinaryIO) -> None:
             self._save(file, planned)
-            digests.append(_digest(file))
+            digests.append(digest_of(file))
 
         files.write(planned.path, write)
         return digests[0]
