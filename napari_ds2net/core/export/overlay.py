@@ -51,9 +51,11 @@ def brightness(image: NDArray[Any], look: Look) -> NDArray[np.uint8]:
     """Return an image as a screen shows it: uint8, shape (Y, X, 3)."""
     if image.ndim == 3 and look.limits is None:
         return _colour(image[..., :3])
-    values = np.nan_to_num(np.asarray(image, np.float32))
     low, high = _limits(image) if look.limits is None else look.limits
-    values = np.clip((values - low) / ((high - low) or 1), 0, 1) ** look.gamma
+    exact = np.can_cast(image.dtype, np.float32)
+    values = np.nan_to_num(np.asarray(image, np.float32 if exact else np.float64))
+    with np.errstate(over="ignore"):  # what was infinite goes beyond
+        values = np.clip((values - low) / ((high - low) or 1), 0, 1) ** look.gamma
     if image.ndim == 3:
         return np.asarray(np.rint(values[..., :3] * 255), np.uint8)
     if look.colormap is None:
@@ -95,4 +97,4 @@ def _limits(image: NDArray[Any]) -> tuple[float, float]:
     if image.dtype == np.uint8:
         return 0.0, 255.0
     finite = image[np.isfinite(image)]
-    return float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
