@@ -67,8 +67,9 @@ class Scaling:
             return planes.astype(np.float32) / np.float32(self.span)
         values = planes[..., :1] if planes.strides[-1] == 0 else planes
         with np.errstate(invalid="ignore", over="ignore"):
-            shifted = values.astype(np.float32) - np.float32(self.low)
-            scaled = np.clip(shifted / np.float32(self.span), 0, 1)
+            exact = np.can_cast(values.dtype, np.float32)  # else it is too coarse far from 0
+            wide: NDArray[Any] = values.astype(np.float32 if exact else np.float64)
+            scaled = np.clip((wide - self.low) / self.span, 0, 1).astype(np.float32, copy=False)
         scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
         return np.ascontiguousarray(np.broadcast_to(scaled, planes.shape))
 
