@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import typer
@@ -58,3 +59,4 @@ def _options(
     ] = False,
 ) -> None:
     """Options before the subcommand."""
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # readers say what is wrong

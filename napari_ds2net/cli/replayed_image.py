@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ds2net.errors import DS2NetError, ExportError
+from napari_ds2net.errors import DS2NetError, ExportError, ImageError
 
 if TYPE_CHECKING:
     from napari_ds2net.core.export.record import RunRecord, SourceRecord
@@ -50,21 +50,20 @@ def find_image(
         raise ExportError(f"{record_file} does not say which image it is of.")
     if len(inputs) > 1:
         raise ExportError(f"A record is of one image, and {len(inputs)} are named; name one.")
+    told = ""
     for path in inputs or _candidates(record_file, stem, source):
         try:
-            image = _read(path, source, record.origin.channels)
-            found = hash_pixels(image)
+            for image in _readings(path, source, record.origin.channels):
+                if hash_pixels(image) == source.sha256:
+                    scale = _scale(image, source)
+                    return path, dataclasses.replace(image, scale=scale, unit=source.unit)
+                told = f"{path} is not the image of the record: {_difference(image, source)}"
         except DS2NetError:
             if inputs:
                 raise
-            continue
-        if found == source.sha256:
-            image = dataclasses.replace(image, scale=_scale(image, source), unit=source.unit)
-            return path, image
-        if inputs:
-            raise ExportError(
-                f"{path} is not the image of the record: {_difference(image, source)}"
-            )
+        else:
+            if inputs:
+                raise ExportError(told)
     named = f", {source.name}," if source.name else ""
     raise ExportError(
         f"The image{named} of {record_file} is not beside it or in this folder; name it: ds2net "
@@ -72,8 +71,12 @@ def find_image(
     )
 
 
-def _read(path: Path, source: SourceRecord, channels: ChannelsRecord | None) -> ImageData:
-    """Read what was segmented of a file: all of it, a frame, some channels.
+def _readings(
+    path: Path, source: SourceRecord, channels: ChannelsRecord | None
+) -> Iterator[ImageData]:
+    """Read what was segmented of a file, all of it, a frame, some channels; NPY in both ways.
+
+    ``ds2net segment`` makes 0 and 255 of true and false, napari does not.
 
     Raises
     ------
@@ -81,17 +84,25 @@ def _read(path: Path, source: SourceRecord, channels: ChannelsRecord | None) -> 
         It cannot be read, or has no such frame or channels.
     """
     from napari_ds2net.core.array_files import holds_plain_array, open_array
+    from napari_ds2net.core.file_kinds import is_zarr
     from napari_ds2net.core.stack_files import read_stack
 
-    if channels is None and not holds_plain_array(path):
-        return _frame_of(read_stack(path), source)
+    plain = holds_plain_array(path)
+    if channels is None and not is_zarr(path):
+        try:
+            yield _frame_of(read_stack(path), source)
+        except ImageError:
+            if not plain:
+                raise
+    if channels is None and not plain:
+        return
     array = open_array(path)
     if channels is not None:
         array = _chosen(array, path, source, channels)
     front = array.ndim - len(source.axes)
     if front not in (0, len(source.frame)):
         raise _others(path, tuple(array.shape), source)
-    return _frame_of(_named(array, front, path, source), source)
+    yield _frame_of(_named(array, front, path, source), source)
 
 
 def _named(array: PixelArray, front: int, path: Path, source: SourceRecord) -> ImageData:

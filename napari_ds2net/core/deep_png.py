@@ -53,6 +53,8 @@ def read_deep_png(file: BinaryIO) -> NDArray[np.uint16] | None:
     if len(values) < height * row:
         raise ValueError(f"{len(values)} bytes of pixels where {height * row} belong")
     rows = np.frombuffer(values, np.uint8).reshape(height, row)
+    if rows[:, 0].max(initial=0) > _PAETH:
+        raise ValueError(f"a row has the filter {rows[:, 0].max()}, and there are none above 4")
     pixels = _unfiltered(rows[:, 0], rows[:, 1:].reshape(height, width, channels * 2))
     return pixels.view(">u2").astype(np.uint16)
 

@@ -187,6 +187,8 @@ def _frame(
             return np.ascontiguousarray(pixels[..., :3])
         if pixels.ndim == 2:
             pixels = _rescaled(pixels, header)
+            if header.get("BitsAllocated") == 1:
+                pixels = pixels * np.uint8(255)  # as of every file of single bits
             if photometric == "MONOCHROME1":
                 pixels = _turned(pixels, header)
     except ImageError:

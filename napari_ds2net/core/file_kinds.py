@@ -34,6 +34,8 @@ _SIGNATURES = (
 _RIFF = {b"WEBP": "WEBP", b"AVI ": "video"}
 _MOVIE_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide")
 """What stands after the first four bytes of MP4 and MOV."""
+_PHOTOS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
+"""Brands of them."""
 _FOREIGN = (
     (b"GIF8", "a GIF"),
     (b"%PDF", "a PDF document"),
@@ -102,7 +104,7 @@ def _known(head: bytes) -> str | None:
             return kind
     if head[_DICOM_AT:] == _DICOM:
         return "DICOM"
-    if head[4:8] in _MOVIE_ATOMS:
+    if head[4:8] in _MOVIE_ATOMS and not _is_photo(head):
         return "video"
     return _RIFF.get(head[8:12]) if head.startswith(b"RIFF") else None
 
@@ -115,8 +117,15 @@ def _by_name(path: Path) -> str | None:
     return "video" if suffix in VIDEO_SUFFIXES else None
 
 
+def _is_photo(head: bytes) -> bool:
+    """Tell whether a file that is built like an MP4 is a photo: HEIC of phones, or AVIF."""
+    return head[4:8] == b"ftyp" and head[8:12] in _PHOTOS
+
+
 def _foreign(head: bytes) -> str:
     """Name what a file is that is not read."""
+    if _is_photo(head):
+        return "a HEIC or AVIF photo"
     for signature, name in _FOREIGN:
         if head.lstrip().startswith(signature):
             return name

@@ -12,7 +12,7 @@ from napari_ds2net.errors import ImageError
 
 
 def read_npy(path: Path) -> NDArray[Any]:
-    """Read a single image; see `read_image`.
+    """Read a single image; see `read_image`. True becomes 255, and a last axis of length 1 goes.
 
     Raises
     ------
@@ -27,7 +27,11 @@ def read_npy(path: Path) -> NDArray[Any]:
             f"{path.name} holds an array of shape {shape}; expected a single image, (Y, X), "
             "(Y, X, 3) or (Y, X, 4). Save one frame or one channel of it."
         )
-    return np.asarray(np.load(path, allow_pickle=False))
+    image = np.asarray(np.load(path, allow_pickle=False))
+    if image.dtype == np.bool_:
+        image = image.astype(np.uint8) * np.uint8(255)
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
+    return image[..., 0] if shape[2:] == (1,) else image
 
 
 def open_npy(path: Path) -> NDArray[Any]:

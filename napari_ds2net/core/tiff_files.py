@@ -53,6 +53,11 @@ def read_tiff(path: Path) -> NDArray[Any]:
             ) from error
 
 
+def lacks_decoder(error: Exception) -> bool:
+    """Tell whether tifffile means that it has no decoder for how pixels are packed."""
+    return isinstance(error, ImportError) or "imagecodecs" in str(error)
+
+
 def _single_image(file: tifffile.TiffFile, name: str) -> NDArray[Any]:
     series = file.series[0]
     page = series.keyframe
@@ -63,8 +68,8 @@ def _single_image(file: tifffile.TiffFile, name: str) -> NDArray[Any]:
         raise _NeedsOtherDecoder(f"colours as {tifffile.PHOTOMETRIC(page.photometric).name}")
     try:
         values = series.asarray()
-    except ValueError as error:
-        if "imagecodecs" not in str(error):
+    except (ValueError, ImportError) as error:
+        if not lacks_decoder(error):
             raise
         raise _NeedsOtherDecoder(tifffile.COMPRESSION(page.compression).name) from error
     image = _plane(values, series.axes, name)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_ds2net.core.frames import Frames
 from napari_ds2net.core.tiff_chain import refuse_broken_chain
-from napari_ds2net.core.tiff_files import refuse_bombs
+from napari_ds2net.core.tiff_files import lacks_decoder, refuse_bombs
 from napari_ds2net.errors import ImageError
 
 _GIB = 2**30
@@ -96,6 +96,11 @@ class TiffFrames(Frames):
                 "of it."
             ) from error
         except Exception as error:  # what a damaged page makes a decoder raise has no common class
+            if lacks_decoder(error):
+                raise ImageError(
+                    f"{self.path.name} is packed in a way that cannot be read here; install the "
+                    "Python package imagecodecs, or save it without compression."
+                ) from error
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise ImageError(
                 f"Frame {number + 1} of {self._layout.count} of {self.path.name} cannot be read "

@@ -68,3 +68,11 @@ def test_one_cut_short_is_refused(tmp_path: Path) -> None:
         (tmp_path / "a.png").write_bytes(content[: int(len(content) * share)])
         with pytest.raises(ImageError, match="cut short"):
             read_image(tmp_path / "a.png")
+
+
+def test_a_filter_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"\5" + bytes(12)))]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b""))
+    with pytest.raises(ImageError, match="filter 5"):
+        read_image(tmp_path / "a.png")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -105,6 +106,32 @@ def test_what_is_dark_in_the_file_may_be_bright_to_the_eye(tmp_path: Path) -> No
         HighBit=11,
     )
     assert np.array_equal(read_image(path), 4095 - pixels)
+
+
+def test_single_bits_become_0_and_255(tmp_path: Path) -> None:
+    bits = np.arange(24 * 32).reshape(24, 32) % 3 == 0
+    path = write(
+        tmp_path / "a.dcm",
+        bits.astype(np.uint8),
+        BitsAllocated=1,
+        BitsStored=1,
+        HighBit=0,
+        PixelData=np.packbits(bits.ravel(), bitorder="little").tobytes(),
+    )
+    np.testing.assert_array_equal(read_image(path), bits * np.uint8(255))
+
+
+def test_brightness_and_colour_difference_become_rgb(tmp_path: Path) -> None:
+    y, x = np.mgrid[:24, :32]
+    colours = np.stack([9 * y, 7 * x, 4 * (y + x)], axis=-1).astype(np.uint8)
+    stored = np.array(Image.fromarray(colours).convert("YCbCr"))
+    full = write(tmp_path / "full.dcm", stored, PhotometricInterpretation="YBR_FULL")
+    np.testing.assert_allclose(read_image(full), colours, atol=3)
+    pairs = stored[:, ::2]
+    halved = np.stack([pairs[..., 0], stored[:, 1::2, 0], pairs[..., 1], pairs[..., 2]], axis=-1)
+    tags = {"PhotometricInterpretation": "YBR_FULL_422", "PixelData": halved.tobytes()}
+    half = write(tmp_path / "half.dcm", stored, **tags)
+    np.testing.assert_allclose(read_image(half), colours, atol=8)
 
 
 def test_rescaling_is_applied(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from napari_ds2net.core.files import read_image
+from napari_ds2net.core.stack_files import read_stack
 from napari_ds2net.errors import ImageError
 
 RANDOM = np.random.default_rng(0)
@@ -134,7 +135,8 @@ def test_any_type_of_tiff_and_npy(tmp_path: Path, image: NDArray[Any], ending: s
         photometric = "rgb" if image.ndim == 3 else "minisblack"
         tifffile.imwrite(path, image, photometric=photometric, byteorder=">")
     found = read_image(path)
-    expected = image * np.uint8(255) if image.dtype == bool and ending == ".tif" else image
+    expected = image * np.uint8(255) if image.dtype == bool else image
+    assert found.dtype == expected.dtype.newbyteorder("=")
     np.testing.assert_array_equal(found, expected)
 
 
@@ -151,6 +153,36 @@ def test_compressions_of_tiff(tmp_path: Path, compression: str) -> None:
     assert found.shape == RGB.shape
     if compression != "jpeg":
         np.testing.assert_array_equal(found, RGB)
+
+
+def test_npy_of_another_order_of_bytes_and_with_an_axis_of_length_one(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", GREY[..., None].astype(">u2"))
+    found = read_image(tmp_path / "a.npy")
+    assert found.dtype == np.uint16
+    assert found.dtype.isnative
+    np.testing.assert_array_equal(found, GREY)
+
+
+@pytest.mark.parametrize("pages", [1, 3])
+def test_a_tiff_that_needs_a_decoder_is_left_to_pillow_or_says_so(
+    tmp_path: Path, pages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tifffile tells of some packings only when it fails to import what unpacks them."""
+    picture = Image.fromarray(GREY)
+    path = tmp_path / "a.tif"
+    rest = [picture] * (pages - 1)
+    picture.save(path, compression="tiff_lzw", save_all=True, append_images=rest)
+
+    def without(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'compression'")
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", without)
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", without)
+    if pages == 1:
+        np.testing.assert_array_equal(read_image(path), GREY)
+    else:
+        with pytest.raises(ImageError, match="install the Python package imagecodecs"):
+            read_stack(path).frame(0)
 
 
 def test_planes_beside_each_other_and_axes_of_length_one(tmp_path: Path) -> None:
@@ -227,6 +259,8 @@ def test_what_is_not_there_or_not_a_file(tmp_path: Path) -> None:
         (b"%PDF-1.7 ...", "PDF"),
         (b"PK\x03\x04....", "ZIP"),
         (b"GIF89a....", "GIF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "AVIF"),
         (b"\0" * 128 + b"DICM" + b"\0" * 20, "no image in it"),
         (bytes(range(256)), "unknown"),
     ],
