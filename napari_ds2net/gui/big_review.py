@@ -197,19 +197,6 @@ def _lies_in(place: UncertainPlace, others: Sequence[UncertainPlace]) -> bool:
 
 
 def _places_of(result: BigResult) -> list[UncertainPlace]:
-    """Read the places of a result.
-
-    Raises
-    ------
-    ImageError
-        The folder is gone or cannot be read.
-    """
     from napari_ds2net.core.big.places import big_uncertain_places  # zarr takes its time
 
-    try:
-        return big_uncertain_places(result)
-    except OSError as error:
-        raise ImageError(
-            f"The result in {result.path} cannot be read ({error.strerror or error}); look whether "
-            "it is still there."
-        ) from error
+    return big_uncertain_places(result)

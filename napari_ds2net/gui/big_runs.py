@@ -27,7 +27,7 @@ from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.choice_memory import Choices
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.gui.results import Frame
-from napari_ds2net.gui.summary import summarise_big, time_words
+from napari_ds2net.gui.summary import left_words, summarise_big, time_words
 from napari_ds2net.network.card import ModelCard
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class BigRuns(QObject):
         self._chosen = chosen
         self._model = model
         self._active: _BigRun | None = None
-        self._shown: dict[int, BigLayers] = {}
+        self._shown = layers.big
         self._made: dict[int, Choices] = {}
         self._refreshing = QTimer(self)
         self._refreshing.setSingleShot(True)
@@ -234,14 +234,12 @@ class BigRuns(QObject):
         self._refreshing.stop()
         self._refresh()
         self.image_changed()
+        self._layers.big_changed.emit()
         self.ended.emit()
 
     def _progress(self, active: _BigRun, event: TileDone | BlockDone, what: str) -> None:
         share = event.done / event.total
-        elapsed = time.monotonic() - active.began
-        left = ""
-        if 0.02 < share < 1 and elapsed > 1 and isinstance(event, TileDone):
-            left = f", about {time_words(round(elapsed * (1 - share) / share) + 0.0)} left"
+        left = left_words(share, active.began) if isinstance(event, TileDone) else ""
         self._panel.set_progress(share, f"{what}{left}")
 
     # ------------------------------------------------------------------- layers
@@ -259,6 +257,7 @@ class BigRuns(QObject):
             shown = BigLayers(self._layers.viewer, active.source, active.path, active.made.model)
             self._shown[key] = shown
             self.image_changed()
+            self._layers.big_changed.emit()
         self._made[key] = active.made
         return shown
 

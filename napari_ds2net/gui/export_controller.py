@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +24,7 @@ from napari_ds2net.core.export.run import (
 )
 from napari_ds2net.core.export.subject import ExportSubject, LabelMeaning, meaning_of
 from napari_ds2net.errors import DS2NetError, ExportError
-from napari_ds2net.gui import _messages
+from napari_ds2net.gui import _messages, big_export
 from napari_ds2net.gui._background import Background
 from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui._layers import ExportLayers
@@ -31,6 +33,7 @@ from napari_ds2net.gui._layers.source import BIG_FOLDER
 from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.export import THIS_FRAME, ExportPanel
+from napari_ds2net.gui.summary import left_words
 from napari_ds2net.steps import Steps
 
 _NO_LABELS = "There are no labels yet: segment an image, or open or draw labels."
@@ -57,6 +60,7 @@ class ExportController(QObject):
         self._models = models
         self._cancelled = threading.Event()
         self._running = False
+        self._began = 0.0
         self._closed = False
         self._proposed: tuple[object, ...] = ()
         self._offered: Labels | None = None
@@ -137,7 +141,12 @@ class ExportController(QObject):
         possible = [*(OF_LABELS if labels is not None else ()), *maps]
         if image is None and Format.OVERLAY in possible:
             possible.remove(Format.OVERLAY)
-        self.panel.set_possible(possible, "Needs an image that is segmented here.")
+        shown = self.layers.big_of(labels)
+        if shown is None:
+            self.panel.set_possible(possible, "Needs an image that is segmented here.")
+        else:
+            self.panel.set_possible(big_export.POSSIBLE, big_export.WHY_NOT)
+        self.panel.set_about_formats("" if shown is None else big_export.about_formats(shown))
         self.panel.set_stack(labels is not None and labels.ndim > 2)
         self.show_plan()
 
@@ -154,7 +163,7 @@ class ExportController(QObject):
         if self._running:
             return
         try:
-            _, _, paths, there = self._plan()
+            paths, there = self._plan()
         except DS2NetError as error:
             self.panel.set_files((), ())
             self.panel.set_ready(str(error))
@@ -162,8 +171,8 @@ class ExportController(QObject):
         self.panel.set_files([path.name for path in paths], {path.name for path in there})
         self.panel.set_ready("")
 
-    def _plan(self) -> tuple[ExportSubject, Path, list[Path], list[Path]]:
-        """Return what is exported, where to, all files, and those that are there.
+    def _plan(self) -> tuple[list[Path], list[Path]]:
+        """Return all files, and those that are there.
 
         Raises
         ------
@@ -173,19 +182,22 @@ class ExportController(QObject):
         labels = self._labels()
         if labels is None:
             raise ExportError(_NO_LABELS)
-        if big := labels.metadata.get(BIG_FOLDER):
-            raise ExportError(
-                "The mask of a big image is not exported here; its label TIFF is written by: "
-                f"ds2net export '{big}' -o FOLDER"
-            )
         folder = self.panel.folder
         if folder is None or not folder.is_dir():
             raise ExportError("Choose a folder that exists.")
+        if (shown := self.layers.big_of(labels)) is not None:
+            paths = big_export.big_export(shown, self.panel, folder, None).files()
+            return paths, existing(paths)
+        if big := labels.metadata.get(BIG_FOLDER):
+            raise ExportError(
+                "This is a copy of the mask of a big image; choose the mask itself, or write its "
+                f"label TIFF by: ds2net export '{big}' -o FOLDER"
+            )
         subject = self._subject(labels, light=True)
         options = self._options()
         files = [each.path for each in plan_files(subject, options, folder)]
         paths = [*files, record_path(subject.name, folder)]
-        return subject, folder, paths, existing(paths)
+        return paths, existing(paths)
 
     def _options(self, *, overwrite: bool = False) -> ExportOptions:
         return ExportOptions(
@@ -230,7 +242,7 @@ class ExportController(QObject):
         if self._running:
             return
         try:
-            _, _, _, there = self._plan()
+            _, there = self._plan()
         except DS2NetError as error:
             self.panel.set_status(_messages.complain(error))
             return
@@ -260,34 +272,54 @@ class ExportController(QObject):
         if labels is None or folder is None:
             return
         try:
-            subject = self._subject(labels)
-            options = self._options(overwrite=overwrite)
-            made = self._made_by(labels, image)
+            work = self._work(labels, image, folder, overwrite=overwrite)
         except DS2NetError as error:
             self.panel.set_status(_messages.complain(error))
             return
-        file = self.layers.file_of(image)
-        source_name = None if file is None else file.name
-        find = self._models.library.find
         self._cancelled.clear()
         self._running = True
+        self._began = time.monotonic()
         self.panel.set_running(True)
         self.panel.set_progress(0.0, "Exporting…")
+        self.background.run(work, self._on_done, self._on_failed)
+
+    def _work(
+        self, labels: Labels, image: Image | None, folder: Path, *, overwrite: bool
+    ) -> Callable[[], ExportDone | None]:
+        """Return what the thread does.
+
+        Raises
+        ------
+        DS2NetError
+            Something is missing or does not fit.
+        """
+        file = self.layers.file_of(image)
+        tell, cancelled = self._progressed.emit, self._cancelled.is_set
+        shown = self.layers.big_of(labels)
+        if shown is not None:
+            shown.save_part()
+            export = big_export.big_export(shown, self.panel, folder, file, overwrite=overwrite)
+            return lambda: big_export.run_big_export(export, tell, cancelled)
+        subject = self._subject(labels)
+        options = self._options(overwrite=overwrite)
+        made = self._made_by(labels, image)
+        source_name = None if file is None else file.name
+        find = self._models.library.find
 
         def work() -> ExportDone | None:
             origin = as_origin(made, find)
             steps = Steps(export_steps(
                 subject, options, folder, origin,
-                source_name=source_name, cancelled=self._cancelled.is_set,
+                source_name=source_name, cancelled=cancelled,
             ))  # fmt: skip
             try:
                 for progress in steps:
-                    self._progressed.emit(progress)
+                    tell(progress)
             except ExportCancelled:
                 return None
             return steps.result
 
-        self.background.run(work, self._on_done, self._on_failed)
+        return work
 
     def _made_by(self, labels: Labels, image: Image | None) -> MadeBy:
         results = self.layers.results_of(labels)
@@ -300,7 +332,8 @@ class ExportController(QObject):
     def _on_progressed(self, progress: ExportProgress) -> None:
         if self._running and not self._cancelled.is_set():
             share = progress.done / max(progress.total, 1)
-            self.panel.set_progress(share, f"Writing {progress.name}" if progress.name else "")
+            what = f"Writing {progress.name}" if progress.name else "Reading" if share < 1 else ""
+            self.panel.set_progress(share, what + left_words(share, self._began))
 
     def _on_done(self, done: ExportDone | None) -> None:
         if self._closed:

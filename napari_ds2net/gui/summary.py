@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,3 +126,19 @@ def time_words(seconds: float) -> str:
         return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def left_words(share: float, began: float) -> str:
+    """Say how long the rest takes, ", about 3 min 20 s left"; empty while nobody knows.
+
+    Parameters
+    ----------
+    share
+        That is done, in [0, 1].
+    began
+        When, as `time.monotonic` tells it.
+    """
+    elapsed = time.monotonic() - began
+    if not 0.02 < share < 1 or elapsed <= 1:
+        return ""
+    return f", about {time_words(round(elapsed * (1 - share) / share) + 0.0)} left"

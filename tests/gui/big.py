@@ -24,7 +24,9 @@ def growing(image: Any, path: Path, model: str, device: str, options: Any) -> An
     """Stand in for `segment_big`: writes the brightness, 80 rows at a time; no torch is loaded."""
     path.parent.mkdir(parents=True, exist_ok=True)
     layout = Layout(shape=SHAPE, mask_type="uint32", chunk_px=40, smallest_level_px=80)
-    result = BigResult.create(path, layout, {"model": {"name": model, "id": "a" * 64}})
+    chosen = {"flips": False, "overlap": 0.25, "tile_shape": [224, 224]}
+    made = {"model": {"name": model, "id": "a" * 64}, "settings": chosen}
+    result = BigResult.create(path, layout, made)
     yield TileDone(1, 2)
     for row in (0, 80):
         pixels = np.asarray(image.frame(region=(slice(row, row + 80), slice(None))))
@@ -37,7 +39,7 @@ def growing(image: Any, path: Path, model: str, device: str, options: Any) -> An
         yield RowsDone(row, row + 80, SHAPE[0])
     yield BlockDone(1, 1)
     found = {"objects": 1, "area_px": int((IMAGE > 127).sum()), "mean_uncertainty": 0.25}
-    result.note(complete=True, found=found)
+    result.note(complete=True, found=found, mask={"threshold": 0.5})
     return BigSegmented(path, 0.1, "cpu, float32", model)
 
 

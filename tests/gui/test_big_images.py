@@ -13,7 +13,6 @@ from pytestqt.qtbot import QtBot
 from napari_ds2net.core.big.store import MASK, BigResult
 from napari_ds2net.core.events import RowsDone
 from napari_ds2net.gui._layers import LayerAdapter, Region
-from napari_ds2net.gui.export_widget import ExportWidget
 from napari_ds2net.gui.widgets import SegmentWidget
 from napari_ds2net.workspace import ModelUsed, Workspace, default_folder
 from tests.gui.big import IMAGE, growing, let_small_be_big, stored
@@ -170,14 +169,3 @@ def test_a_part_teaches_nothing_to_a_network_that_sees_the_whole(
     click(qtbot, panel, "accept_part_button")
     assert "press 'Edit in view'" in panel.status_label.text()
     assert not Workspace.open(default_folder("polyp")).corrections()
-
-
-def test_the_export_panel_names_the_command_that_writes_a_big_mask(
-    qtbot: QtBot, viewer: Any, panel: SegmentWidget, exporter: ExportWidget, tmp_path: Path
-) -> None:
-    open_part(qtbot, viewer, panel, tmp_path / "i.zarr", "nuclei")
-    exporter.labels_field.value = layer(viewer, "slide mask")
-    (folder,) = (tmp_path / "segmentations").iterdir()
-    exporter.folder_field.value = str(tmp_path)
-    assert f"ds2net export '{folder}' -o FOLDER" in exporter.status_label.text()
-    assert not exporter.export_button.isEnabled()

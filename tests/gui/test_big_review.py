@@ -95,19 +95,17 @@ def test_a_result_that_grows_has_places_already(
     assert centre(viewer) == pytest.approx((109.5, 93.5))
 
 
-def test_a_result_that_is_gone_is_said_in_words(
-    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_result_that_is_damaged_is_said_in_words(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
 ) -> None:
     viewer.add_image(stored(tmp_path / "i.zarr"), name="slide", contrast_limits=(0, 255))
     click(qtbot, panel, "run_button")
     settle(qtbot, lambda: not panel.controller.is_running)
-
-    def fails(*_: Any) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(places, "big_uncertain_places", fails)
-    assert "cannot be read (Input/output error)" in next_place(qtbot, panel)
-    monkeypatch.undo()
+    (part,) = tmp_path.glob("segmentations/*/uncertainty/0/c/2/1")
+    whole = part.read_bytes()
+    part.write_bytes(whole[:20])
+    assert "it may be damaged or cut short" in next_place(qtbot, panel)
+    part.write_bytes(whole)
     assert "Uncertain place 1" in next_place(qtbot, panel)
 
 

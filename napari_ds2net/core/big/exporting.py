@@ -14,6 +14,7 @@ import numpy as np
 from napari_ds2net.core.big.label_tiff import count_tiles, save_big_labels
 from napari_ds2net.core.big.rows import stored_rows
 from napari_ds2net.core.big.store import MASK, BigResult
+from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export.atomic import FileSet
 from napari_ds2net.core.export.formats import Format, file_ending, record_path
 from napari_ds2net.core.export.plan import check_name
@@ -114,11 +115,11 @@ def export_big(
 def origin_of(result: BigResult, channels: ChannelsRecord | None = None) -> Origin:
     """Tell of a finished result how its labels came to be."""
     how: Any = result.how
-    if "model" not in how:
+    if not {"model", "settings"} <= set(how):
         return Origin(edited=result.is_edited, channels=channels)
     model = ModelRecord(name=how["model"]["name"], sha256=result.model_id)
-    tile = tuple(how["settings"]["tile_shape"])
-    settings = {**how["settings"], **result.mask_settings, "tile_shape": tile}
+    settings: dict[str, Any] = {**how["settings"], **result.mask_settings}
+    settings["tile_shape"] = tuple(settings["tile_shape"])
     return Origin(
         model=model,
         settings=InferenceOptions(**settings),
@@ -156,14 +157,8 @@ class _Export:
             raise ExportError(f"{result.path} is not finished; segment its image to the end first.")
         check_labels_room(result, export.folder)
         with FileSet(overwrite=export.overwrite) as files:
-            try:
-                highest = self._highest()
-                source = None if export.image is None else self._source(export.image)
-            except OSError as error:
-                raise ExportError(
-                    f"The result or its image cannot be read ({error.strerror or error}); look "
-                    "whether they are still there."
-                ) from error
+            highest = self._highest()
+            source = None if export.image is None else self._source(export.image)
             digests: list[str] = []
 
             def write(file: BinaryIO) -> None:
@@ -185,12 +180,13 @@ class _Export:
             ).to_json()
             files.write(record, lambda file: file.write(text.encode()))
             self._step("write", 0, record.name)
+            self._check_unchanged()
             files.commit(first=record)
         return ExportDone((labels, record))
 
     def _highest(self) -> int:
         """Return the highest number of the mask, which tells the type."""
-        mask = self._result.levels(MASK)[0]
+        mask = CheckedArray(self._result.levels(MASK)[0], self._result.path.name)
         highest, rows = 0, int(mask.chunks[0])
         for row in range(0, mask.shape[0], rows):
             strip = np.asarray(mask[row : row + rows])
@@ -208,13 +204,25 @@ class _Export:
             )
         digest = PixelsHash(tuple(int(n) for n in image.array.shape))
         rows = stored_rows(image.array)
-        for row in range(0, height, rows):
-            strip = image.frame(region=(slice(row, min(row + rows, height)), slice(None)))
-            digest.update(strip)
-            self._step("image", len(strip) / height * self._tiles, "")
-        described = describe_source(image, digest.hexdigest(), self._export.image_name)
-        (size, unit) = self._result.scale()
+        try:
+            for row in range(0, height, rows):
+                strip = image.frame(region=(slice(row, min(row + rows, height)), slice(None)))
+                digest.update(strip)
+                self._step("image", len(strip) / height * self._tiles, "")
+            described = describe_source(image, digest.hexdigest(), self._export.image_name)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ExportError(
+                f"The image, of which the record holds a hash, cannot be read ({error}); look "
+                "whether it is still there."
+            ) from error
+        size, unit = self._result.scale()
         return dataclasses.replace(described, scale=size, unit=unit)
+
+    def _check_unchanged(self) -> None:
+        """Refuse what was read while a run made the mask anew."""
+        again = BigResult.open(self._result.path)
+        if not again.is_complete or again.created != self._result.created:
+            raise ExportError("The mask was made anew while it was written; export it again.")
 
     def _step(self, part: str, tiles: float, name: str) -> None:
         if self._cancelled():

@@ -10,6 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_ds2net.core.big.store import MASK, BigResult
+from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export.record import LabelsHash
 from napari_ds2net.core.export.units import pixel_size
 from napari_ds2net.core.postprocess import smallest_type
@@ -47,6 +48,8 @@ def save_big_labels(
     ------
     ExportError
         The mask was edited meanwhile, and has higher numbers now.
+    ImageError
+        A part of it is damaged.
     """
     levels = result.levels(MASK)
     scale, unit = result.scale()
@@ -64,7 +67,12 @@ def save_big_labels(
         for number, level in enumerate(levels):
             resolution = None if per_cm is None else (per_cm[0] / 2**number, per_cm[1] / 2**number)
             writer.write(
-                _tiles(level, dtype, digest if number == 0 else None, on_tile),
+                _tiles(
+                    CheckedArray(level, result.path.name),
+                    dtype,
+                    digest if number == 0 else None,
+                    on_tile,
+                ),
                 shape=level.shape,
                 dtype=dtype,
                 tile=(TILE_PX, TILE_PX),
@@ -82,12 +90,15 @@ def save_big_labels(
 
 
 def _tiles(
-    level: Any, dtype: np.dtype[Any], digest: LabelsHash | None, on_tile: Callable[[], None]
+    level: CheckedArray,
+    dtype: np.dtype[Any],
+    digest: LabelsHash | None,
+    on_tile: Callable[[], None],
 ) -> Iterator[NDArray[Any]]:
     """Yield the tiles row by row, those at the end filled up."""
     height, width = level.shape
     for y in range(0, height, TILE_PX):
-        strip = np.asarray(level[y : y + TILE_PX])
+        strip = level[y : y + TILE_PX]
         if int(strip.max(initial=0)) > np.iinfo(dtype).max:
             raise ExportError("The labels changed while they were written; export them again.")
         if digest is not None:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ds2net.core.big.store import BigResult
+from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.review import UncertainPlace, unsure_from
 
 _LONGEST_EDGE_PX = 4096
@@ -49,11 +50,16 @@ def big_uncertain_places(
     Returns
     -------
     The places, the heaviest first, in pixels of the image; empty where the network was sure.
+
+    Raises
+    ------
+    ImageError
+        The result is damaged or gone.
     """
     levels = result.levels("uncertainty")
     sizes = [max(level.shape) for level in levels]
     number = next((n for n, size in enumerate(sizes) if size <= _LONGEST_EDGE_PX), len(sizes) - 1)
-    values: NDArray[Any] = np.asarray(levels[number][:])
+    values = CheckedArray(levels[number], result.path.name)[:]
     least = math.ceil(unsure_from(float(values.max(initial=0)) / 255) * 255)
     values[values < least] = 0
     return _windows(values, max(1, window_px // 2**number // 2), 2**number, most)

@@ -214,6 +214,11 @@ class BigResult:
         return str(self._about.get("device", ""))
 
     @property
+    def created(self) -> str:
+        """When the mask was finished: date and time, ISO 8601, UTC."""
+        return str(self._about.get("created", ""))
+
+    @property
     def versions(self) -> dict[str, str]:
         """Versions of this program and the libraries that computed it."""
         return dict(self._about.get("versions") or {})

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
-import numpy as np
-from napari.layers import Image, Labels, Layer, Shapes
+from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 from psygnal import Signal
 from qtpy.QtCore import QEventLoop
@@ -17,6 +16,7 @@ from qtpy.QtWidgets import QApplication
 from napari_ds2net.core.review import UncertainPlace
 from napari_ds2net.errors import ImageError
 from napari_ds2net.gui._layers import camera
+from napari_ds2net.gui._layers.drawing import shapes_over
 from napari_ds2net.gui._layers.preparation import freeze, prepare, thaw
 from napari_ds2net.gui._layers.source import (
     RESULT_OF,
@@ -27,6 +27,9 @@ from napari_ds2net.gui._layers.source import (
 )
 from napari_ds2net.gui._layers.target import MASK, ResultLayers
 from napari_ds2net.gui.results import MAPS, Frame
+
+if TYPE_CHECKING:
+    from napari_ds2net.gui._layers.big_target import BigLayers
 
 _TURN = (MASK, "detail mask", "semantic mask", "uncertainty", "probability")
 """The order in which review layers are shown in turn."""
@@ -49,6 +52,13 @@ class LayerAdapter:
         A person changed the mask of these results.
     active_image_changed
         Another layer was selected.
+    big_changed
+        A big result was begun or finished.
+
+    Attributes
+    ----------
+    big
+        The results that are folders, by the identity of their image.
     """
 
     images_changed = Signal()
@@ -56,10 +66,12 @@ class LayerAdapter:
     frame_changed = Signal()
     mask_painted = Signal(ResultLayers)
     active_image_changed = Signal()
+    big_changed = Signal()
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self.viewer = viewer
         self._results: dict[int, ResultLayers] = {}
+        self.big: dict[int, BigLayers] = {}
         self._painted_layers: set[int] = set()
         self._before_comparing: dict[int, bool] = {}
         self._preparation = prepare()
@@ -138,7 +150,7 @@ class LayerAdapter:
         if kind is RegionKind.VIEW:
             self._check_flat("segment the whole image")
             return source.view_region()
-        return source.drawn_region(self._shapes(source))
+        return source.drawn_region(shapes_over(self.viewer, source))
 
     def _check_flat(self, otherwise: str) -> None:
         if self.viewer.dims.ndisplay == 3:
@@ -146,35 +158,6 @@ class LayerAdapter:
                 "The viewer shows the image in 3D, where there is no current view of a frame; "
                 f"switch to 2D or {otherwise}."
             )
-
-    def _shapes(self, source: ImageSource) -> Shapes:
-        """Return the shapes layer that is selected, else the topmost one, else a new one."""
-        active = self.viewer.layers.selection.active
-        if isinstance(active, Shapes):
-            return active
-        drawn = [layer for layer in self.viewer.layers if isinstance(layer, Shapes)]
-        if drawn:
-            return drawn[-1]
-        layer = self.begin_region(source)
-        raise ImageError(
-            f"There is no drawn region yet. Draw a rectangle on the new layer {layer.name!r}, then "
-            "press Segment again."
-        )
-
-    def begin_region(self, source: ImageSource) -> Shapes:
-        """Add an empty shapes layer over the image, ready for a rectangle to be drawn."""
-        layer = Shapes(
-            ndim=2,
-            name=f"{source.layer.name} region",
-            edge_color="yellow",
-            face_color="transparent",
-            edge_width=2,
-            scale=np.asarray(source.layer.scale)[-2:],
-            translate=np.asarray(source.layer.translate)[-2:],
-        )
-        self.viewer.add_layer(layer)
-        layer.mode = "add_rectangle"
-        return layer
 
     # ----------------------------------------------------------------- results
 

@@ -139,6 +139,11 @@ class BigLayers:
         probability = self.result.levels(PROBABILITY)[0]
         return OpenPart(self._place, np.array(self._part.data), self._proposed, probability)
 
+    @property
+    def mask_layer(self) -> Layer:
+        """The mask, in the viewer or not."""
+        return self._layers[MASK]
+
     def owns(self, layer: object) -> bool:
         """Tell whether a layer is the mask, one of the maps, or the part that is open."""
         return self.has_part(layer) or any(bool(layer == each) for each in self._layers.values())

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
@@ -27,6 +27,9 @@ from napari_ds2net.gui._layers.source import RESULT_OF, ImageSource, likely_chan
 from napari_ds2net.gui._layers.target import ResultLayers
 from napari_ds2net.gui.results import Frame
 from napari_ds2net.library.files import sha256_of
+
+if TYPE_CHECKING:
+    from napari_ds2net.gui._layers.big_target import BigLayers
 
 _FORMATS = {
     "probability": Format.PROBABILITY,
@@ -89,11 +92,13 @@ class ExportLayers:
         ]  # fmt: skip
         for event in self._events:
             event.connect(self._on_layers_changed)
+        layers.big_changed.connect(self._on_layers_changed)
 
     def close(self) -> None:
         """Stop following the viewer."""
         for event in self._events:
             event.disconnect(self._on_layers_changed)
+        self._layers.big_changed.disconnect(self._on_layers_changed)
 
     def _on_layers_changed(self) -> None:
         self.changed.emit()
@@ -141,6 +146,10 @@ class ExportLayers:
             if results is not None and results.mask_layer is labels:
                 return results
         return None
+
+    def big_of(self, labels: Layer | None) -> BigLayers | None:
+        """Return the result that is a folder, if labels are its mask."""
+        return next((b for b in self._layers.big.values() if b.mask_layer is labels), None)
 
     def maps_of(self, image: Image | None) -> list[Format]:
         """Return the maps that there are of an image."""

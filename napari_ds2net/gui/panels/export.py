@@ -140,7 +140,9 @@ class ExportPanel(RunPanel):
         for field in (self.map_type_field, self.outlines_field):
             form.add(field)
             field.changed.connect(lambda: self._tell(self.options_changed))
-        self.add(heading("Files"), grid, form)
+        self.about_formats_label = note("about_formats")
+        self.about_formats_label.hide()
+        self.add(heading("Files"), grid, self.about_formats_label, form)
 
     def _build_target(self) -> None:
         self.folder_field = LineEdit(label="Folder", tooltip="Where the files go.")
@@ -245,6 +247,11 @@ class ExportPanel(RunPanel):
         for what, field in self.format_fields.items():
             field.enabled = what in possible and not self._running
             field.tooltip = _TIPS[what] if what in possible else tip
+
+    def set_about_formats(self, text: str) -> None:
+        """Say why formats cannot be made."""
+        self.about_formats_label.setText(text)
+        self.about_formats_label.setVisible(bool(text))
 
     def set_target(self, folder: Path | None, name: str) -> None:
         """Propose folder and name; a folder that is there already stays."""

@@ -57,6 +57,7 @@ def test_a_smaller_copy_tells_the_same_places(
     class Noted:
         def __init__(self, level: Any) -> None:
             self.level, self.shape = level, level.shape
+            self.dtype, self.chunks = level.dtype, level.chunks
 
         def __getitem__(self, key: Any) -> Any:
             read.append(self.shape)

@@ -1,0 +1,96 @@
+"""What "Export labels" does with the mask of a big image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_ds2net.core.export.formats import Format
+from napari_ds2net.core.export.run import ExportCancelled, ExportDone, ExportProgress
+from napari_ds2net.errors import ExportError
+from napari_ds2net.gui.panels.export import ExportPanel
+
+if TYPE_CHECKING:
+    from napari_ds2net.core.big.exporting import BigExport
+    from napari_ds2net.gui._layers.big_target import BigLayers
+
+POSSIBLE = (Format.LABELS,)
+WHY_NOT = "Not made of an image this large: it would take all of it in memory."
+
+
+def about_formats(shown: BigLayers) -> str:
+    """Say why only one kind of file is made."""
+    return (
+        "Of an image this large the label TIFF is made, in tiles and with smaller copies; the "
+        "other files would take all of it in memory. Its maps are OME-Zarr, in "
+        f"{shown.path.name} of {shown.path.parent}."
+    )
+
+
+def big_export(
+    shown: BigLayers,
+    panel: ExportPanel,
+    folder: Path,
+    file: Path | None,
+    *,
+    overwrite: bool = False,
+) -> BigExport:
+    """Return what is exported of a result as it is on the disk now.
+
+    Parameters
+    ----------
+    shown
+        The result and its image.
+    panel
+        The choices.
+    folder
+        Where to.
+    file
+        Of the image, None where it has none.
+    overwrite
+        Whether files that are there are replaced.
+
+    Raises
+    ------
+    DS2NetError
+        The result is gone or not finished, or nothing is chosen.
+    """
+    from napari_ds2net.core.big.exporting import BigExport  # zarr takes its time
+    from napari_ds2net.core.big.store import BigResult
+
+    if not panel.formats:
+        raise ExportError("Nothing is chosen to be written; choose the label TIFF.")
+    result = BigResult.open(shown.path)
+    if not result.is_complete:
+        raise ExportError(
+            "The mask of this image is not finished yet; wait for it, or press Segment to go on."
+        )
+    named = file is not None and bool(panel.keep_name_field.value)
+    return BigExport(
+        result=result,
+        name=panel.name,
+        folder=folder,
+        overwrite=overwrite,
+        image=shown.source.image_data(),
+        image_name=file.name if file is not None and named else None,
+        channels=shown.source.channels_record,
+    )
+
+
+def run_big_export(
+    export: BigExport, progressed: Callable[[ExportProgress], object], cancelled: Callable[[], bool]
+) -> ExportDone | None:
+    """Write the files; None where it was cancelled. Runs in a thread.
+
+    Raises
+    ------
+    DS2NetError
+        See `napari_ds2net.core.big.exporting.export_big`.
+    """
+    from napari_ds2net.core.big.exporting import export_big
+
+    try:
+        return export_big(export, progressed, cancelled)
+    except ExportCancelled:
+        return None

@@ -1,0 +1,161 @@
+"""The panel "Export labels" writes the label TIFF of a big image, and says why not the others."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QMessageBox
+
+from napari_ds2net.core.big import exporting
+from napari_ds2net.core.big.store import BigResult
+from napari_ds2net.core.export.formats import Format
+from napari_ds2net.core.export.record import RunRecord, hash_pixels
+from napari_ds2net.core.image import ImageData
+from napari_ds2net.gui.export_widget import ExportWidget
+from napari_ds2net.gui.widgets import SegmentWidget
+from tests.gui.big import IMAGE, let_small_be_big, stored
+from tests.gui.stand_in import ThreadEngine
+from tests.gui.window import WAIT_MS, click, layer, settle
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch, engine: ThreadEngine, tmp_path: Path) -> None:
+    let_small_be_big(monkeypatch, engine, tmp_path)
+
+
+@pytest.fixture
+def folder(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, exporter: ExportWidget, tmp_path: Path
+) -> Path:
+    """Segment a slide, and choose an empty folder to export into."""
+    path = tmp_path / "out"
+    path.mkdir()
+    exporter.folder_field.value = str(path)
+    viewer.add_image(
+        stored(tmp_path / "i.zarr"), name="slide", contrast_limits=(0, 255),
+        scale=(0.5, 0.5), units=("µm", "µm"),
+    )  # fmt: skip
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: not panel.controller.is_running)
+    viewer.layers.selection.active = layer(viewer, "slide mask")
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def export(qtbot: QtBot, exporter: ExportWidget) -> str:
+    click(qtbot, exporter, "export_button")
+    settle(qtbot, lambda: not exporter.controller.is_running)
+    return exporter.status_label.text()
+
+
+def test_the_label_tiff_and_its_record_are_written(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, exporter: ExportWidget, folder: Path
+) -> None:
+    assert exporter.formats == (Format.LABELS,)
+    assert "other files would take all of it in memory" in exporter.about_formats_label.text()
+    assert exporter.about_formats_label.isVisibleTo(exporter)
+    assert "in memory" in exporter.format_fields[Format.COCO].tooltip
+    assert exporter.files_label.text() == "slide_labels.tif\nslide_record.json"
+    panel.controller.big.edit_part()
+    part = layer(viewer, "slide mask part")
+    viewer.layers.selection.active = layer(viewer, "slide mask")
+    part.paint((5, 7), 9)  # a stroke that is not written yet
+    assert export(qtbot, exporter) == f"Wrote 2 files into {folder}."
+    assert names(folder) == ["slide_labels.tif", "slide_record.json"]
+    read = tifffile.imread(folder / "slide_labels.tif")
+    assert read.dtype == np.uint8
+    assert (read == 9).sum() > 0
+    np.testing.assert_array_equal(read[read != 9], (IMAGE > 127)[read != 9])
+    record = RunRecord.read(folder / "slide_record.json")
+    assert record.source is not None
+    assert record.source.sha256 == hash_pixels(ImageData(array=IMAGE))
+    assert record.origin.edited
+    settings = record.origin.settings
+    assert settings is not None
+    assert (settings.threshold, settings.tile_shape) == (0.5, (224, 224))
+
+
+def test_nothing_is_overwritten_without_asking(
+    qtbot: QtBot, exporter: ExportWidget, folder: Path
+) -> None:
+    (folder / "slide_record.json").write_text("mine")
+    for answer in (QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes):
+        click(qtbot, exporter, "export_button")
+        question = exporter.question
+        assert question is not None
+        assert question.text() == "slide_record.json exists already. Overwrite?"
+        button = question.button(answer)
+        assert button is not None
+        button.click()
+        settle(qtbot, lambda: not exporter.controller.is_running)
+        mine = (folder / "slide_record.json").read_text() == "mine"
+        assert mine == (answer == QMessageBox.StandardButton.No)
+
+
+def test_it_is_followed_and_cancelled(
+    qtbot: QtBot, exporter: ExportWidget, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, gate = exporting.export_big, threading.Event()
+
+    def waiting(what: Any, progressed: Any, cancelled: Any) -> Any:
+        def told(event: Any) -> None:
+            progressed(event)
+            if event.name:
+                assert gate.wait(WAIT_MS / 1000)
+
+        return write(what, told, cancelled)
+
+    monkeypatch.setattr(exporting, "export_big", waiting)
+    click(qtbot, exporter, "export_button")
+    settle(qtbot, lambda: exporter.status_label.text().startswith("Writing slide_labels.tif"))
+    assert 0 < exporter.progress_field.share < 1
+    click(qtbot, exporter, "cancel_button")
+    gate.set()
+    settle(qtbot, lambda: not exporter.controller.is_running)
+    assert exporter.status_label.text() == "Cancelled; nothing was written."
+    assert names(folder) == []
+    assert exporter.export_button.isEnabled()
+
+
+def test_a_mask_that_is_made_anew_meanwhile_is_not_taken_for_whole(
+    qtbot: QtBot, exporter: ExportWidget, folder: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    (path,) = (tmp_path / "segmentations").iterdir()
+    write = exporting.export_big
+
+    def renewing(what: Any, progressed: Any, cancelled: Any) -> Any:
+        BigResult.open(path).note(created="later")
+        return write(what, progressed, cancelled)
+
+    monkeypatch.setattr(exporting, "export_big", renewing)
+    assert "made anew while it was written" in export(qtbot, exporter)
+    assert names(folder) == []
+
+
+def test_what_is_not_finished_or_a_copy_is_refused(
+    qtbot: QtBot, viewer: Any, exporter: ExportWidget, folder: Path, tmp_path: Path
+) -> None:
+    (path,) = (tmp_path / "segmentations").iterdir()
+    BigResult.open(path).note(complete=False)
+    exporter.name_field.value = "other"
+    assert "is not finished yet" in exporter.status_label.text()
+    assert not exporter.export_button.isEnabled()
+    BigResult.open(path).note(complete=True)
+    exporter.name_field.value = "again"
+    assert exporter.export_button.isEnabled()
+    exporter.format_fields[Format.LABELS].value = False
+    assert "choose the label TIFF" in exporter.status_label.text()
+    exporter.format_fields[Format.LABELS].value = True
+    mask = layer(viewer, "slide mask")
+    copied = viewer.add_labels(mask.data, multiscale=True, metadata=mask.metadata, name="copy")
+    viewer.layers.selection.active = copied
+    assert f"ds2net export '{path}' -o FOLDER" in exporter.status_label.text()
