@@ -63,7 +63,7 @@ def test_the_label_tiff_and_its_record_are_written(
     assert exporter.formats == (Format.LABELS,)
     assert "other files would take all of it in memory" in exporter.about_formats_label.text()
     assert exporter.about_formats_label.isVisibleTo(exporter)
-    assert "in memory" in exporter.format_fields[Format.COCO].tooltip
+    assert "in memory" in str(exporter.format_fields[Format.COCO].tooltip)
     assert exporter.files_label.text() == "slide_labels.tif\nslide_record.json"
     panel.controller.big.edit_part()
     part = layer(viewer, "slide mask part")
