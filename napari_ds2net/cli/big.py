@@ -48,6 +48,9 @@ class BigRun:
         Whether a finished result of another image or model may be replaced.
     keep_name
         Whether the name of the image's file may be written into records.
+    labels
+        Whether ``STEM_labels.tif`` is wanted too, in tiles and with smaller copies, and the record
+        of how it was made.
     """
 
     model: str
@@ -56,6 +59,7 @@ class BigRun:
     pixel_size_um: float | None = None
     overwrite: bool = False
     keep_name: bool = False
+    labels: bool = False
 
 
 def take_big(images: Sequence[Path], from_megapixels: float) -> tuple[list[Path], list[Path]]:
@@ -101,7 +105,7 @@ def not_of_big(wanted: Sequence[Format]) -> str:
     return " ".join(told)
 
 
-def segment_big(images: Sequence[Path], output: Path, run: BigRun, *, labels: bool) -> int:
+def segment_big(images: Sequence[Path], output: Path, run: BigRun) -> int:
     """Segment images into ``STEM_segmentation.zarr``; return how many failed.
 
     While it grows, a result is called ``.STEM_segmentation.zarr.part``; what is left of a run that
@@ -115,9 +119,6 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun, *, labels: bo
         Folder for the results; it exists.
     run
         How.
-    labels
-        Whether ``STEM_labels.tif`` is wanted too, in tiles and with smaller copies, and the record
-        of how it was made.
     """
     from napari_ds2net.api import load_model
     from napari_ds2net.cli.segmenting import with_pixel_size
@@ -134,16 +135,14 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun, *, labels: bo
             target = output / f"{job.stem}{BIG_ENDING}"
             try:
                 opened = with_pixel_size(open_big(job.image), run.pixel_size_um)
+                kept = target.exists() and not run.overwrite
                 result = _segment(job.image, opened, target, loaded, run, (display, task))
-                if labels:
-                    name = job.image.name if run.keep_name else None
-                    _write_labels(
-                        BigExport(
-                            result=result, name=job.stem, folder=output, overwrite=run.overwrite,
-                            image=opened, image_name=name,
-                        ),
-                        (display, task),
-                    )  # fmt: skip
+                export = BigExport(
+                    result=result, name=job.stem, folder=output, overwrite=run.overwrite,
+                    image=opened, image_name=job.image.name if run.keep_name else None,
+                )  # fmt: skip
+                if run.labels and not (kept and all(file.exists() for file in export.files())):
+                    _write_labels(export, (display, task))
             except (DS2NetError, OSError) as error:
                 failed += 1
                 complain(f"{job.image}: {in_words(error)}", above=display)
@@ -226,6 +225,7 @@ def _segment(
     shown: tuple[Progress, TaskID],
 ) -> BigResult:
     """Segment one image into a folder that gets its name when all is there."""
+    from napari_ds2net.core.big.room import Room
     from napari_ds2net.core.big.segmenting import big_steps, is_finished
     from napari_ds2net.core.big.store import BigResult
     from napari_ds2net.library.files import sha256_of
@@ -240,8 +240,11 @@ def _segment(
         )
     part = target.with_name(f".{target.name}.part")
     steps = Steps(
-        big_steps(opened, loaded.network, loaded.card, loaded.plan, part, run.options, model=model)
-    )
+        big_steps(
+            opened, loaded.network, loaded.card, loaded.plan, part, run.options,
+            model=model, room=Room(labels=run.labels),
+        )
+    )  # fmt: skip
     for event in steps:
         _show(image, event, *shown)
     if target.exists():

@@ -174,8 +174,9 @@ def segment(
         run = BigRun(
             model, device, options, pixel_size_um,
             overwrite=overwrite or update, keep_name=keep_name,
+            labels=Format.LABELS in (wanted or ()),
         )  # fmt: skip
-        failed = segment_big(big, output, run, labels=Format.LABELS in (wanted or ()))
+        failed = segment_big(big, output, run)
     if not images:
         _exit(failed + len(absent), total)
         return

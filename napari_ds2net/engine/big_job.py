@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from napari_ds2net.core.image import ImageData
+from napari_ds2net.data_folder import HOME_VARIABLE
 from napari_ds2net.engine.frames import is_light
 from napari_ds2net.engine.run import Call
 from napari_ds2net.errors import EngineError, ImageError
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from napari_ds2net.core.events import BigEvent
     from napari_ds2net.core.options import InferenceOptions
 
+ELSEWHERE = (
+    f"set the environment variable {HOME_VARIABLE} to a folder on another disk and start napari "
+    "again"
+)
+"""How results, models and corrections are kept on another disk than the home folder's."""
 _COPY_ROWS = 1024
 COPY_ENDING = ".pixels.npy"
 """What follows the name of a result in that of the copy of pixels that were in memory."""
@@ -55,6 +61,7 @@ def segment_big(
         The user's choices.
     """
     from napari_ds2net.api import load_model
+    from napari_ds2net.core.big.room import Room
     from napari_ds2net.core.big.segmenting import big_steps
     from napari_ds2net.library.files import sha256_of
 
@@ -65,7 +72,7 @@ def segment_big(
         path.parent.mkdir(parents=True, exist_ok=True)
         yield from big_steps(
             image, loaded.network, loaded.card, loaded.plan, path, options,
-            model=sha256_of(loaded.path),
+            model=sha256_of(loaded.path), room=Room(elsewhere=ELSEWHERE),
         )  # fmt: skip
     finally:
         if copied:
@@ -160,9 +167,9 @@ def _copy(image: ImageData, path: Path) -> CopiedPixels:
     needed, free = math.prod(array.shape) * dtype.itemsize, shutil.disk_usage(path.parent).free
     if free < needed:
         raise ImageError(
-            f"{free / 1e9:,.1f} GB are free in {path.parent}, and a copy of the image needs "
-            f"{needed / 1e9:,.1f} GB while it is segmented; free some space, or open the image "
-            "from a zarr or TIFF file, which needs no copy."
+            f"{free / 1e9:,.1f} GB are free in {path.parent}, where results are kept, and a copy "
+            f"of the image needs {needed / 1e9:,.1f} GB while it is segmented; free some space "
+            f"there, {ELSEWHERE}, or open the image from a zarr or TIFF file, which needs no copy."
         )
     stored: Any = np.lib.format.open_memmap(path, "w+", dtype, tuple(array.shape))
     for row in range(0, array.shape[0], _COPY_ROWS):

@@ -72,6 +72,10 @@ def test_zarr_and_tiff_become_a_zarr_and_a_tiled_tiff(
         np.testing.assert_array_equal(labels, expected.mask)
         assert result.found is not None
         assert result.found.objects == expected.mask.max()
+    made = (out / "a_labels.tif").stat().st_mtime_ns
+    again = run(*arguments)
+    assert again.exit_code == 0, again.output
+    assert (out / "a_labels.tif").stat().st_mtime_ns == made
     result = BigResult.open(out / "b_segmentation.zarr")
     assert result.scale() == ((0.5, 0.5), "micrometer")
     with tifffile.TiffFile(out / "b_labels.tif") as file:

@@ -49,8 +49,10 @@ def test_a_copy_that_has_no_room_is_not_begun(
         return SimpleNamespace(free=PIXELS.nbytes - 1)
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
-    with pytest.raises(ImageError, match="zarr or TIFF file, which needs no copy"):
+    with pytest.raises(ImageError, match="zarr or TIFF file, which needs no copy") as told:
         handed_over(PIXELS, tmp_path / "r.zarr")
+    assert f"are free in {tmp_path}, where results are kept" in str(told.value)
+    assert "DS2NET_HOME to a folder on another disk" in str(told.value)
     assert not copy_path(tmp_path / "r.zarr").exists()
 
 
@@ -66,3 +68,19 @@ def test_another_computer_cannot_write_here(tmp_path: Path) -> None:
     call = Call(segment_big, (ImageData(array=PIXELS), tmp_path, "m", "cpu", None), {})
     with pytest.raises(EngineError, match="this computer's disk"):
         next(BigDispatch(call, same_computer=False).calls())
+
+
+def test_where_results_are_kept_is_said_where_there_is_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def usage(_: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=100)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    path = tmp_path / "segmentations" / "r.zarr"
+    image = ImageData(array=PIXELS)
+    with pytest.raises(ImageError) as told:
+        list(segment_big(image, path, "nuclei", "cpu", InferenceOptions()))
+    assert f"are free in {path.parent}, and the result needs about" in str(told.value)
+    assert "set the environment variable DS2NET_HOME to a folder on another disk" in str(told.value)
+    assert not path.exists()

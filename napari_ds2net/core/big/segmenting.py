@@ -11,7 +11,7 @@ from torch import nn
 
 from napari_ds2net.core.big.frames import whole_steps
 from napari_ds2net.core.big.masks import BLOCK_PX, big_mask_steps, check_big_options
-from napari_ds2net.core.big.room import check_room, share_with_content
+from napari_ds2net.core.big.room import Room, check_room, full_words, is_full, share_with_content
 from napari_ds2net.core.big.rows import RowReader
 from napari_ds2net.core.big.samples import fingerprint
 from napari_ds2net.core.big.store import MASK, BigResult, Layout
@@ -39,6 +39,7 @@ def big_steps(
     model: str = "",
     layout: Layout | None = None,
     block_px: int = BLOCK_PX,
+    room: Room | None = None,
 ) -> Generator[BigEvent, None, BigResult]:
     """Segment an image into a zarr folder, part by part; to cancel, stop iterating.
 
@@ -63,6 +64,8 @@ def big_steps(
         How the result is stored; as the image is large by default.
     block_px
         Edge of the blocks in which the mask is made.
+    room
+        What else the disk has to hold, and what can be done where it is full.
 
     Yields
     ------
@@ -90,6 +93,7 @@ def big_steps(
         As for `predict_steps`.
     """
     options = InferenceOptions() if options is None else options
+    room = room or Room()
     post = options.postprocessing(card)
     check_big_options(post, len(card.classes))
     if image.axes not in ("yx", "yxc"):
@@ -106,7 +110,7 @@ def big_steps(
     try:
         how, mask_how = _how(image, card, options, model), dataclasses.asdict(post)
         begun = BigResult.open_to_continue(path, how)
-        if told := _room_told(path, image, 0 if begun is None else begun.rows_done):
+        if told := _room_told(path, image, 0 if begun is None else begun.rows_done, room):
             yield RoomShort(told)
         result = begun or BigResult.create(path, layout, how)
         if result.is_complete and result.mask_settings == mask_how:
@@ -123,6 +127,8 @@ def big_steps(
             "or segment a part of it."
         ) from error
     except OSError as error:
+        if is_full(error):
+            raise ImageError(full_words(path, room)) from error
         raise ImageError(
             f"The image cannot be read, or the result not be written to {path} "
             f"({error.strerror or error}). What is done is kept; the same run goes on from there."
@@ -139,12 +145,12 @@ def is_finished(
     return result is not None and result.is_complete and result.mask_settings == wanted
 
 
-def _room_told(path: Path, image: ImageData, rows_done: int) -> str:
+def _room_told(path: Path, image: ImageData, rows_done: int, room: Room) -> str:
     """Say where the rows that are left may not fit on the disk; refuse what surely does not."""
     height, width = image.plane_shape
     if rows_done >= height:
         return ""
-    return check_room(path, (height - rows_done, width), share_with_content(image))
+    return check_room(path, (height - rows_done, width), share_with_content(image), room)
 
 
 def _maps_steps(
