@@ -41,6 +41,7 @@ class VideoFrames(Frames):
         container, stream = _opened(path)
         with container:
             self._stamps = _stamps(container, stream, path)
+        self._known = frozenset(self._stamps)
         container, stream = _opened(path)  # not all can be wound back, such as an AVI cut short
         with container:
             first = _first_frame(container, stream, path)
@@ -61,14 +62,14 @@ class VideoFrames(Frames):
         self._container = self._decoder = None
 
     def _read(self, number: int) -> NDArray[np.uint8]:
-        wanted = self._stamps[number]
         try:
-            if self._decoder is None or not 0 <= number - self._next < _FAR:
-                self._decoder = self._decoded_from(wanted)
-            for frame in self._decoder:
-                if frame.pts is not None and frame.pts >= wanted:
-                    self._next = number + 1
-                    return self._fitting(_pixels(frame))
+            frame = self._decoded(number)
+            if frame is None or self._is_another(frame, number):  # not all can be jumped about in
+                self.close()
+                frame = self._decoded(number, jump=False)
+            if frame is not None and not self._is_another(frame, number):
+                self._next = number + 1
+                return self._fitting(_pixels(frame))
         except ImageError:
             raise
         except Exception as error:  # damage makes PyAV raise more than FFmpeg's own errors
@@ -78,9 +79,32 @@ class VideoFrames(Frames):
                 "video may be damaged. Convert it anew, or leave this frame out."
             ) from error
         self.close()
+        if frame is not None:
+            raise ImageError(
+                f"Frame {number} of {self.path.name} cannot be decoded, while later ones can; the "
+                "video may be damaged. Convert it anew."
+            )
         raise ImageError(
             f"{self.path.name} ends before its frame {number} of {len(self)}; it may be cut short."
         )
+
+    def _decoded(self, number: int, *, jump: bool = True) -> av.VideoFrame | None:
+        """Decode up to the first frame that is not before the wanted one; None at the end."""
+        wanted = self._stamps[number]
+        decoder = self._decoder
+        if not jump:
+            decoder = self._from_the_start()
+        elif decoder is None or not 0 <= number - self._next < _FAR:
+            decoder = self._decoded_from(wanted)
+        self._decoder = decoder
+        for frame in decoder:
+            if frame.pts is not None and frame.pts >= wanted:
+                return frame
+        return None
+
+    def _is_another(self, frame: av.VideoFrame, number: int) -> bool:
+        """Tell whether a frame has the time stamp of another than the wanted one."""
+        return frame.pts != self._stamps[number] and frame.pts in self._known
 
     def _decoded_from(self, stamp: int) -> Iterator[av.VideoFrame]:
         """Return frames from the key frame before a time stamp on, or all if none is found."""
@@ -90,8 +114,13 @@ class VideoFrames(Frames):
         try:
             self._container.seek(stamp, stream=stream, backward=True)
         except FFmpegError:
-            self.close()
-            self._container, stream = _opened(self.path)
+            return self._from_the_start()
+        return self._container.decode(stream)
+
+    def _from_the_start(self) -> Iterator[av.VideoFrame]:
+        """Return all frames."""
+        self.close()
+        self._container, stream = _opened(self.path)
         return self._container.decode(stream)
 
     def _fitting(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
