@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeGuard
@@ -26,6 +27,8 @@ from napari_ds2net.errors import DS2NetError
 _PIPED_WIDTH = 200
 """Columns of a table that goes into a file or a pipe, where nothing says how wide it may be."""
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Codes for terminals, but for tabs and new lines."""
 _P = ParamSpec("_P")
 
 
@@ -128,8 +131,12 @@ def describe_os_error(error: OSError) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text that any stream here takes: names of files may hold what is no character."""
+    """Return a text that any stream here takes and no terminal obeys.
+
+    Names of files may hold what is no character, and codes that move the cursor or colour texts.
+    """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    text = _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 

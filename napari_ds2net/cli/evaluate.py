@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_ds2net.cli.console import complain, errors_in_words, progress, say
+from napari_ds2net.cli.text_files import write_text_file
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.steps import Steps, result_of
@@ -89,8 +90,7 @@ def evaluate(
         _note(path, report)
     say(format_report(report).rstrip())
     if json_file is not None:
-        json_file.absolute().parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(report.to_json(), encoding="utf-8")
+        write_text_file(json_file, report.to_json())
     if report.failures:
         raise typer.Exit(1)
 

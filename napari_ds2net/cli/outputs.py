@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -99,8 +100,8 @@ def plan_jobs(
     """Give every image its files in the folder `output`; images of one name get longer names.
 
     ``a.png`` and ``a.jpg`` become ``a_png_mask.png`` and ``a_jpg_mask.png``; two ``a.png`` become
-    ``first_a_mask.png`` and ``second_a_mask.png``, after their folders. The run record is one of
-    the files.
+    ``first_a_mask.png`` and ``second_a_mask.png``, after their folders; ``a:b.png`` becomes
+    ``a_b_mask.png``. The run record is one of the files.
     """
     return [
         Job(
@@ -185,13 +186,16 @@ def _each_once(paths: Iterable[Path]) -> list[Path]:
 
 
 def _distinct_stems(images: Sequence[Path], stem_of: Callable[[Path], str]) -> list[str]:
-    """Return a stem for every image; no two are equal, not even but for capitals."""
-    folders = [path.absolute().parent.name for path in images]
-    names = [path.name.replace(".", "_") for path in images]
-    stems = [stem_of(path) for path in images]
+    """Return a stem for every image; no two are equal for any file system."""
+    from napari_ds2net.core.export.plan import allowed_name
+
+    folders = [allowed_name(path.absolute().parent.name) for path in images]
+    names = [allowed_name(path.name.replace(".", "_")) for path in images]
+    stems = [allowed_name(stem_of(path)) for path in images]
+    own = [allowed_name(path.stem) for path in images]
     for longer in (
         names,
-        [f"{folder}_{path.stem}" for folder, path in zip(folders, images, strict=True)],
+        [f"{folder}_{stem}" for folder, stem in zip(folders, own, strict=True)],
         [f"{folder}_{name}" for folder, name in zip(folders, names, strict=True)],
         [f"{number}_{name}" for number, name in enumerate(names, start=1)],
     ):
@@ -203,9 +207,10 @@ def _distinct_stems(images: Sequence[Path], stem_of: Callable[[Path], str]) -> l
 
 
 def _counts(stems: Sequence[str]) -> list[int]:
-    """Return how often each stem occurs, capitals not counting."""
-    counter = Counter(stem.casefold() for stem in stems)
-    return [counter[stem.casefold()] for stem in stems]
+    """Return how often each stem occurs; neither capitals count nor how accents are composed."""
+    same = [unicodedata.normalize("NFC", stem.casefold()) for stem in stems]
+    counter = Counter(same)
+    return [counter[stem] for stem in same]
 
 
 def _some(paths: Sequence[Path]) -> str:

@@ -18,6 +18,7 @@ from napari_ds2net.cli.console import (
     table,
 )
 from napari_ds2net.cli.outputs import find_images
+from napari_ds2net.cli.text_files import write_text_file
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.steps import Steps
@@ -67,8 +68,7 @@ def rank(
     if ordered:
         say(lines)
     if json_file is not None:
-        json_file.absolute().parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(_as_json(ordered), encoding="utf-8", errors="backslashreplace")
+        write_text_file(json_file, _as_json(ordered))
     if failed:
         complain(f"{failed} of {len(paths)} images could not be ranked.")
         raise typer.Exit(1)

@@ -50,6 +50,16 @@ def test_file_names_are_the_promised_ones(tmp_path: Path) -> None:
     }
 
 
+def test_names_that_some_system_does_not_allow_or_takes_for_one(tmp_path: Path) -> None:
+    assert names([Path("10:45?.png")], tmp_path) == ["10_45__mask.png"]
+    assert names([Path("in/a:b.png"), Path("in/a*b.png")], tmp_path) == [
+        "1_a_b_png_mask.png", "2_a_b_png_mask.png",
+    ]  # fmt: skip
+    composed, decomposed = Path("x/gr\u00fcn.png"), Path("y/gru\u0308n.png")
+    first, second = names([composed, decomposed], tmp_path)
+    assert (first, second) == ("x_gr\u00fcn_mask.png", "y_gru\u0308n_mask.png")
+
+
 def test_maps_as_png_are_called_so(tmp_path: Path) -> None:
     deep = ExportOptions(formats=(Format.DETAIL, Format.LABELS), map_type=MapType.PNG)
     (job,) = plan_jobs([Path("a.jpg")], tmp_path, deep)

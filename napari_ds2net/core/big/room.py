@@ -110,4 +110,4 @@ def full_words(folder: Path, room: Room) -> str:
 
 
 def _gigabytes(count: float) -> str:
-    return f"{count / 1e9:,.1f} GB"
+    return f"{count / 1e9:,.1f} GB" if count >= 5e8 else f"{count / 1e6:,.1f} MB"

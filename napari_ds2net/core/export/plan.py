@@ -52,6 +52,11 @@ def existing(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if os.path.lexists(path)]
 
 
+def allowed_name(name: str) -> str:
+    """Return a name with ``_`` for every character that files may not have on some system."""
+    return "".join("_" if each in _FORBIDDEN else each for each in name)
+
+
 def check_name(name: str) -> None:
     """Refuse what no file can be called on some system, and what would leave the folder.
 
