@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import re
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from qtpy.QtCore import QObject, QTimer
 
 from napari_ds2net.core.events import BlockDone, RoomShort, RowsDone, SteppedDown, TileDone
@@ -26,15 +28,12 @@ from napari_ds2net.gui._layers import ImageSource, LayerAdapter, RegionKind
 from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.choice_memory import Choices
 from napari_ds2net.gui.panels.segment import SegmentPanel
-from napari_ds2net.gui.results import Frame
 from napari_ds2net.gui.summary import left_words, summarise_big, time_words
 from napari_ds2net.network.card import ModelCard
 
 if TYPE_CHECKING:
     from napari_ds2net.gui._layers.big_target import BigLayers
 
-_BYTES_PER_PIXEL = 17
-"""Four float32 maps and a mask, of an image in memory."""
 BIG_PIXELS = 50_000_000
 """Frames of more are segmented into a folder."""
 FOLDER = "segmentations"
@@ -102,6 +101,9 @@ class BigRuns(QObject):
         self._saving.setSingleShot(True)
         self._saving.setInterval(_SAVE_MS)
         self._saving.timeout.connect(self.save_parts)
+        self._making = QTimer(self)
+        self._making.setSingleShot(True)
+        self._making.timeout.connect(self._make_next)
         panel.edit_part_requested.connect(self.edit_part)
 
     @property
@@ -120,6 +122,7 @@ class BigRuns(QObject):
             self._active.run.cancel()
             self._active = None
         self._refreshing.stop()
+        self._making.stop()
         self._write_parts()
         self._bridge.drop(self)
 
@@ -139,6 +142,7 @@ class BigRuns(QObject):
         number, run = self._bridge.start(
             self, segment_big, source.image_data(), path, model, self._panel.device, options
         )
+        _preload()
         made = Choices(model, options.flips, options.postprocessing(ModelCard(name=model)))
         self._active = _BigRun(number, run, source, path, made)
         self._panel.set_running(True)
@@ -252,14 +256,22 @@ class BigRuns(QObject):
             if shown is not None:
                 shown.save_part()
                 shown.remove()
-            from napari_ds2net.gui._layers.big_target import BigLayers  # zarr takes its time
+            from napari_ds2net.gui._layers.big_target import BigLayers  # see _preload
 
             shown = BigLayers(self._layers.viewer, active.source, active.path, active.made.model)
             self._shown[key] = shown
+            self._making.start(0)
             self.image_changed()
             self._layers.big_changed.emit()
         self._made[key] = active.made
         return shown
+
+    def _make_next(self) -> None:
+        """Make one of the layers that are missing, and the next in a later turn."""
+        for shown in self._shown.values():
+            if shown.make_next():
+                self._making.start(0)
+                return
 
     def _refresh(self) -> None:
         for shown in self._shown.values():
@@ -341,23 +353,13 @@ class BigRuns(QObject):
         return any(saved)
 
 
-def check_memory(source: ImageSource, frames: Sequence[Frame]) -> None:
-    """Refuse what would not fit into memory, before anything is lost.
-
-    Raises
-    ------
-    ImageError
-        The results of one frame are larger than the memory that is free.
-    """
-    height, width = source.plane_shape
-    needed = height * width * _BYTES_PER_PIXEL * 3
-    free = psutil.virtual_memory().available
-    if frames and needed > free:
-        raise ImageError(
-            f"A frame of {height} x {width} pixels needs about {needed / 2**30:.0f} GiB to be "
-            f"segmented, and {free / 2**30:.0f} GiB are free; choose '{RegionKind.VIEW}' or "
-            f"'{RegionKind.DRAWN}'."
-        )
+@functools.cache
+def _preload() -> threading.Thread:
+    """Load zarr while the network computes, because that would hold the window up."""
+    name = "napari_ds2net.gui._layers.big_target"
+    thread = threading.Thread(target=import_module, args=(name,), daemon=True)
+    thread.start()
+    return thread
 
 
 def is_big(source: ImageSource) -> bool:

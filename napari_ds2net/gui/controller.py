@@ -17,10 +17,11 @@ from napari_ds2net.gui._layers import LayerAdapter, ResultLayers
 from napari_ds2net.gui.acceptance import Acceptance
 from napari_ds2net.gui.active_run import ActiveRun
 from napari_ds2net.gui.big_review import BigReview
-from napari_ds2net.gui.big_runs import BigRuns, check_memory
+from napari_ds2net.gui.big_runs import BigRuns
 from napari_ds2net.gui.choice_memory import ChoiceMemory, Choices
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.folder_queue import FolderQueue
+from napari_ds2net.gui.frame_memory import check_memory
 from napari_ds2net.gui.image_choice import ImageChoice
 from napari_ds2net.gui.layer_making import LayerMaking
 from napari_ds2net.gui.mask_follower import MaskFollower

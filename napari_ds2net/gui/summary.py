@@ -23,6 +23,10 @@ _SYMBOLS = {
     "centimeter": "cm",
     "meter": "m",
 }
+_LARGER = {"nm": ("µm", 1e-6), "µm": ("mm", 1e-6), "mm": ("cm", 1e-2)}
+"""The next unit, and how much of its area one of the smaller unit's is."""
+_MOST_OF_A_UNIT = 1e4
+"""Four digits tell a larger area no more, but in powers of ten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +61,7 @@ class FrameSummary:
         objects = "1 object" if self.objects == 1 else f"{self.objects:,} objects"
         area = f"{self.share:.1%} of the image"
         if self.pixel_area is not None:
-            symbol = _SYMBOLS.get(self.unit, self.unit)
-            area += f" ({self.area_px * self.pixel_area:.4g} {symbol}²)"
+            area += f" ({area_words(self.area_px * self.pixel_area, self.unit)})"
         return f"{objects}, {area}, mean uncertainty {self.mean_uncertainty:.3f}"
 
 
@@ -118,6 +121,15 @@ def summarise_big(
 def _pixel_area(pixel_size: tuple[float, float], unit: str) -> float | None:
     known = unit not in ("pixel", "")
     return pixel_size[0] * pixel_size[1] if known else None
+
+
+def area_words(area: float, unit: str) -> str:
+    """Say an area, a large one in the next larger unit: "0.1688 mm²" for 168,800 µm²."""
+    symbol = _SYMBOLS.get(unit, unit)
+    while area >= _MOST_OF_A_UNIT and symbol in _LARGER:
+        symbol, share = _LARGER[symbol]
+        area *= share
+    return f"{area:.4g} {symbol}²" if area < _MOST_OF_A_UNIT else f"{area:,.0f} {symbol}²"
 
 
 def time_words(seconds: float) -> str:

@@ -12,7 +12,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_ds2net.core.big.editing import write_part
-from napari_ds2net.core.big.store import BYTE_MAPS, MASK, PROBABILITY, BigResult
+from napari_ds2net.core.big.store import MASK, PROBABILITY, BigResult
 from napari_ds2net.errors import ImageError
 from napari_ds2net.gui._layers.source import BIG_FOLDER, RESULT_OF, ImageSource
 from napari_ds2net.gui._layers.target import COLORMAPS
@@ -70,9 +70,19 @@ class BigLayers:
         self._place: tuple[slice, slice] = (slice(0), slice(0))
         self._saved: NDArray[Any] | None = None
         self._proposed: NDArray[Any] | None = None
-        for name in (PROBABILITY, *BYTE_MAPS):
-            self._add(name, self._map(name))
+        self._missing = [PROBABILITY, "detail", "semantic", "uncertainty"]
         self._add(MASK, self._mask())
+
+    def make_next(self) -> bool:
+        """Add the layer of a map, hidden, if one is missing; tell whether more are.
+
+        The mask, which matters most, is there first. Each takes as long as the window should wait
+        at most.
+        """
+        if self._missing and self.source.layer in self._viewer.layers:
+            name = self._missing.pop()
+            self._add(name, self._map(name))
+        return bool(self._missing)
 
     def refresh(self) -> None:
         """Read anew what is in view; hidden layers are read when they are shown."""
@@ -211,8 +221,10 @@ class BigLayers:
     def _add(self, name: str, layer: Layer) -> None:
         self._layers[name] = layer
         layers = self._viewer.layers
+        image = self.source.layer
+        at = layers.index(image) + 1 if image in layers else len(layers)
         selected = set(layers.selection)
         with layers.selection.events.blocker_all():
-            layers.append(layer)
+            layers.insert(at, layer)
             layers.selection.clear()
             layers.selection.update(selected)
