@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.progress import Progress, TaskID
 
 from napari_ds2net.cli.console import complain, in_words, note, progress, say
-from napari_ds2net.cli.outputs import BIG_ENDING, plan_jobs
+from napari_ds2net.cli.outputs import BIG_ENDING, Job, plan_jobs
 from napari_ds2net.core.export.formats import MAPS, ExportOptions, Format
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.errors import DS2NetError, ExportError, SettingsError
@@ -122,7 +122,6 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun) -> int:
     """
     from napari_ds2net.api import load_model
     from napari_ds2net.cli.segmenting import with_pixel_size
-    from napari_ds2net.core.big.exporting import BigExport
     from napari_ds2net.core.big.files import open_big
 
     loaded = load_model(run.model, run.device)
@@ -132,24 +131,50 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun) -> int:
         task = display.add_task("Segmenting", total=None)
         for job in jobs:
             started = time.monotonic()
-            target = output / f"{job.stem}{BIG_ENDING}"
             try:
                 opened = with_pixel_size(open_big(job.image), run.pixel_size_um)
-                kept = target.exists() and not run.overwrite
-                result = _segment(job.image, opened, target, loaded, run, (display, task))
-                export = BigExport(
-                    result=result, name=job.stem, folder=output, overwrite=run.overwrite,
-                    image=opened, image_name=job.image.name if run.keep_name else None,
-                )  # fmt: skip
-                if run.labels and not (kept and all(file.exists() for file in export.files())):
-                    _write_labels(export, (display, task))
+                result = segment_one(job, opened, loaded, run, (display, task))
             except (DS2NetError, OSError) as error:
                 failed += 1
                 complain(f"{job.image}: {in_words(error)}", above=display)
             else:
                 seconds = time.monotonic() - started
-                say(f"{job.image}: {_summary(result)}, {seconds:.0f} s, {target}", above=display)
+                told = f"{_summary(result)}, {seconds:.0f} s, {result.path}"
+                say(f"{job.image}: {told}", above=display)
     return failed
+
+
+def segment_one(
+    job: Job, opened: ImageData, loaded: LoadedModel, run: BigRun, shown: tuple[Progress, TaskID]
+) -> BigResult:
+    """Segment one image, and write its label TIFF and the record if they are wanted.
+
+    Parameters
+    ----------
+    job, opened
+        The image's file and folder for the results, and its pixels.
+    loaded, run
+        The network, and how.
+    shown
+        The bar to move.
+
+    Raises
+    ------
+    DS2NetError
+        It cannot be segmented, or there are other results.
+    """
+    from napari_ds2net.core.big.exporting import BigExport
+
+    target = job.folder / f"{job.stem}{BIG_ENDING}"
+    kept = target.exists() and not run.overwrite
+    result = _segment(job.image, opened, target, loaded, run, shown)
+    export = BigExport(
+        result=result, name=job.stem, folder=job.folder, overwrite=run.overwrite,
+        image=opened, image_name=job.image.name if run.keep_name else None,
+    )  # fmt: skip
+    if run.labels and not (kept and all(file.exists() for file in export.files())):
+        _write_labels(export, shown)
+    return result
 
 
 def export_big(

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from napari_ds2net.cli.big import BigRun
 from napari_ds2net.cli.console import complain, note, say
 from napari_ds2net.cli.outputs import check_outputs, make_folder, plan_jobs
 from napari_ds2net.cli.predictors import LocalPredictor
+from napari_ds2net.cli.replayed_big import is_of_big, segment_big_again
 from napari_ds2net.cli.replayed_image import find_image
 from napari_ds2net.cli.segmenting import Segmenting, segment_steps
 from napari_ds2net.core.export.formats import RECORD, ExportOptions, Format, MapType
@@ -93,7 +95,15 @@ def replay(
     _tell_versions(record)
     chosen = _device(device, record.origin.device)
     regions, channels = record.origin.regions, record.origin.channels
-    predictor = LocalPredictor(load_model(model_file, chosen), settings, regions)
+    loaded = load_model(model_file, chosen)
+    if is_of_big(record, path):
+        how_big = BigRun(
+            str(model_file), chosen, settings,
+            overwrite=overwrite, keep_name=wanted.keep_name, labels=True,
+        )  # fmt: skip
+        _compare(record, segment_big_again(job, image, loaded, how_big), path)
+        return
+    predictor = LocalPredictor(loaded, settings, regions)
     how = Segmenting(
         predictor,
         settings,

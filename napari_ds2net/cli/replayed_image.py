@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_ds2net.cli.replayed_big import is_of_big
 from napari_ds2net.errors import DS2NetError, ExportError, ImageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def find_image(
     told = ""
     for path in inputs or _candidates(record_file, stem, source):
         try:
-            for image in _readings(path, source, record.origin.channels):
+            for image in _readings(path, record, source):
                 if hash_pixels(image) == source.sha256:
                     scale = _scale(image, source)
                     return path, dataclasses.replace(image, scale=scale, unit=source.unit)
@@ -71,9 +72,7 @@ def find_image(
     )
 
 
-def _readings(
-    path: Path, source: SourceRecord, channels: ChannelsRecord | None
-) -> Iterator[ImageData]:
+def _readings(path: Path, record: RunRecord, source: SourceRecord) -> Iterator[ImageData]:
     """Read what was segmented of a file, all of it, a frame, some channels; NPY in both ways.
 
     ``ds2net segment`` makes 0 and 255 of true and false, napari does not.
@@ -87,6 +86,12 @@ def _readings(
     from napari_ds2net.core.file_kinds import is_zarr
     from napari_ds2net.core.stack_files import read_stack
 
+    if is_of_big(record, path):
+        from napari_ds2net.core.big.files import open_big  # zarr takes its time to import
+
+        yield open_big(path)
+        return
+    channels = record.origin.channels
     plain = holds_plain_array(path)
     if channels is None and not is_zarr(path):
         try:

@@ -14,8 +14,10 @@ import zarr
 from typer.testing import Result
 
 from napari_ds2net import segment
+from napari_ds2net.cli import big
 from napari_ds2net.cli.big import not_of_big
 from napari_ds2net.core.big.store import BigResult, Layout
+from napari_ds2net.core.export import record
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.export.record import RunRecord, hash_pixels
 from napari_ds2net.core.image import ImageData
@@ -59,9 +61,9 @@ def test_zarr_and_tiff_become_a_zarr_and_a_tiled_tiff(
         "a_labels.tif", "a_record.json", "a_segmentation.zarr",
         "b_labels.tif", "b_record.json", "b_segmentation.zarr",
     ]  # fmt: skip
-    record = RunRecord.read(out / "a_record.json")
-    assert record.source is not None
-    assert (record.source.sha256, record.source.name) == (
+    source = RunRecord.read(out / "a_record.json").source
+    assert source is not None
+    assert (source.sha256, source.name) == (
         hash_pixels(ImageData.from_array(PIXELS)), None,
     )  # fmt: skip
     expected = segment(PIXELS, tiled)
@@ -219,3 +221,34 @@ def test_the_label_tiff_of_a_result_is_exported(run: Run, tmp_path: Path) -> Non
     assert (source.name, source.shape) == ("a.zarr", (70, 90, 3))
     absent = run("export", path, "-o", out, "--overwrite", "--images", out)
     assert "expected a.zarr or a.tif" in " ".join(absent.output.split())
+
+
+@pytest.mark.parametrize("kind", ["zarr", "tif"])
+def test_a_record_makes_the_same_labels_again_part_by_part(
+    kind: str, run: Run, tiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(big, "BIG_MEGAPIXELS", 0.01)
+    monkeypatch.setattr(record, "_LARGEST_AT_ONCE_PX", 0)
+    image, out = tmp_path / f"a.{kind}", tmp_path / "out"
+    if kind == "zarr":
+        zarr.save_array(image, PIXELS)
+    else:
+        tifffile.imwrite(image, PIXELS, tile=(32, 32))
+    choices = ("-m", tiled, "--save", "labels", "--big-from", 0.01, "--threshold", 0.6)
+    assert run("segment", image, "-o", out, *choices).exit_code == 0
+    again = run("segment", "--replay", out / "a_record.json", image, "-m", tiled)
+    assert again.exit_code == 0, again.output
+    assert "the same pixels as recorded" in " ".join(again.output.split())
+    made = out / "replay"
+    assert sorted(each.name for each in made.iterdir()) == [
+        "a_labels.tif", "a_record.json", "a_segmentation.zarr",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(
+        tifffile.imread(made / "a_labels.tif"), tifffile.imread(out / "a_labels.tif")
+    )
+    other: Any = PIXELS.copy()
+    other[80, 80] ^= 1
+    zarr.save_array(tmp_path / "b.zarr", other)
+    refused = run("segment", "--replay", out / "a_record.json", tmp_path / "b.zarr", "-m", tiled)
+    assert refused.exit_code == 1
+    assert "but other pixels" in " ".join(refused.output.split())

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ds2net.core.big.rows import stored_rows
 from napari_ds2net.core.export.plain_values import build
 from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
 from napari_ds2net.core.image import ImageData
@@ -30,6 +31,8 @@ _LIBRARIES = (
     "pillow",
 )  # fmt: skip
 _LARGEST_BYTES = 16 * 2**20
+_LARGEST_AT_ONCE_PX = 50_000_000
+"""A larger frame is read a few hundred rows at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,8 +263,12 @@ class LabelsHash(PixelsHash):
 def hash_pixels(image: ImageData) -> str:
     """Return the SHA-256 of an image's pixels as 64 hexadecimal digits; see `PixelsHash`."""
     digest = PixelsHash(tuple(int(n) for n in image.array.shape))
+    height, width = image.plane_shape
+    rows = height if height * width < _LARGEST_AT_ONCE_PX else stored_rows(image.array)
     for frame in np.ndindex(*image.frames):
-        digest.update(image.frame(*frame))
+        for row in range(0, height, rows):
+            part = slice(row, min(row + rows, height)), slice(None)
+            digest.update(image.frame(*frame, region=part))
     return digest.hexdigest()
 
 
