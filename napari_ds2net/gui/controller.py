@@ -14,6 +14,7 @@ from napari_ds2net.gui import _messages
 from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui._layers import LayerAdapter, ResultLayers
+from napari_ds2net.gui._layers.reviewable import Reviewable
 from napari_ds2net.gui.acceptance import Acceptance
 from napari_ds2net.gui.active_run import ActiveRun
 from napari_ds2net.gui.big_review import BigReview
@@ -65,7 +66,7 @@ class SegmentController(QObject):
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
         self.summary = SummaryLine(panel, layers, self.image)
         self.follower = MaskFollower(layers, bridge, self.summary.mask_made, self)
-        self.reviewer = Reviewer(panel, layers, self._reviewed_results, self)
+        self.reviewer = Reviewer(panel, layers, self._reviewed_results, self._looked_at, self)
         self.tidying = Tidying(panel, layers, self.image)
         self.queue = ReviewQueue(layers, corrections.root_of)
         self.acceptance = Acceptance(
@@ -268,6 +269,10 @@ class SegmentController(QObject):
         results = self.image.results()
         own = results is not None and (layer is results.source.layer or layer in results.layers())
         return own or self.big.owns(layer)
+
+    def _looked_at(self) -> Reviewable | None:
+        """Return the layers that are compared."""
+        return self.big.reviewed_layers() or self.image.results()
 
     def _reviewed_results(self) -> ResultLayers | None:
         """Return the chosen image's results, unless it is big and all of it is reviewed."""

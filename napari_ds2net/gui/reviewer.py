@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject
 
 from napari_ds2net.core.review import UncertainPlace, uncertain_places
 from napari_ds2net.gui._layers import LayerAdapter, ResultLayers
+from napari_ds2net.gui._layers.reviewable import Reviewable
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.gui.results import Frame
 
@@ -22,7 +23,10 @@ class Reviewer(QObject):
     layers
         Camera and layers.
     current_results
-        Gives the results that are reviewed.
+        Gives the results of which the uncertain places are shown.
+    looked_at
+        Gives the layers that are shown in turn; those of a big image too, whose places
+        `BigReview` shows.
     """
 
     def __init__(
@@ -30,12 +34,14 @@ class Reviewer(QObject):
         panel: SegmentPanel,
         layers: LayerAdapter,
         current_results: Callable[[], ResultLayers | None],
+        looked_at: Callable[[], Reviewable | None],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._panel = panel
         self._layers = layers
         self._current_results = current_results
+        self._looked_at = looked_at
         self._places: dict[tuple[int, Frame], list[UncertainPlace]] = {}
         self._seen: dict[tuple[int, Frame], int] = {}
         panel.next_requested.connect(self.show_next_place)
@@ -84,14 +90,14 @@ class Reviewer(QObject):
 
     def show_next_in_turn(self) -> None:
         """Show the next review layer alone over the image."""
-        results = self._current_results()
+        results = self._looked_at()
         if results is not None:
             self.compare(False)
             self._panel.set_status(f"Showing: {self._layers.show_next_in_turn(results)}.")
 
     def compare(self, side_by_side: bool) -> None:
         """Show the layers side by side, or over each other again."""
-        results = self._current_results()
+        results = self._looked_at()
         if results is not None and side_by_side != self._layers.is_comparing:
             self._layers.compare(results, side_by_side)
         self._panel.set_comparing(side_by_side and results is not None)

@@ -213,3 +213,26 @@ def test_pressing_twice_accepts_one_part(
     click(qtbot, panel, "accept_button")
     settle(qtbot, lambda: "the next one is the first" in panel.status_label.text())
     assert len(corrections()) == 1
+
+
+def test_the_layers_of_a_big_image_are_compared_as_any_others(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
+) -> None:
+    viewer.add_image(stored(tmp_path / "i.zarr"), name="slide", contrast_limits=(0, 255))
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: not panel.controller.is_running)
+    settle(qtbot, lambda: len(viewer.layers) == 6)
+    shown: list[list[str]] = []
+    for _ in range(5):
+        click(qtbot, panel, "turn_button")
+        shown.append([each.name for each in viewer.layers if each.visible][1:])
+    assert shown == [
+        ["slide detail mask"], ["slide semantic mask"], ["slide uncertainty"],
+        ["slide probability"], ["slide mask"],
+    ]  # fmt: skip
+    click(qtbot, panel, "compare_button")
+    assert viewer.canvas.grid.enabled
+    assert all(each.visible for each in viewer.layers)
+    click(qtbot, panel, "compare_button")
+    assert not viewer.canvas.grid.enabled
+    assert [each.name for each in viewer.layers if each.visible] == ["slide", "slide mask"]

@@ -18,6 +18,7 @@ from napari_ds2net.errors import ImageError
 from napari_ds2net.gui._layers import camera
 from napari_ds2net.gui._layers.drawing import shapes_over
 from napari_ds2net.gui._layers.preparation import freeze, prepare, thaw
+from napari_ds2net.gui._layers.reviewable import Reviewable
 from napari_ds2net.gui._layers.source import (
     RESULT_OF,
     ImageSource,
@@ -277,7 +278,7 @@ class LayerAdapter:
 
     # -------------------------------------------------------------------- view
 
-    def compare(self, results: ResultLayers, side_by_side: bool) -> None:
+    def compare(self, results: Reviewable, side_by_side: bool) -> None:
         """Show an image and all its results in a grid, or put them on each other again."""
         if side_by_side:
             shown = {id(layer) for layer in (results.source.layer, *results.layers())}
@@ -296,7 +297,7 @@ class LayerAdapter:
         """Whether the viewer shows its layers in a grid."""
         return bool(self.viewer.canvas.grid.enabled)
 
-    def show_next_in_turn(self, results: ResultLayers) -> str:
+    def show_next_in_turn(self, results: Reviewable) -> str:
         """Show the next of the results over the image, alone; return what it is called."""
         visible = [name for name in _TURN if self._layer(results, name) is not None]
         shown = next((n for n in visible if getattr(self._layer(results, n), "visible", False)), "")
@@ -304,7 +305,7 @@ class LayerAdapter:
         self.show_only(results, following)
         return following
 
-    def show_only(self, results: ResultLayers, name: str) -> None:
+    def show_only(self, results: Reviewable, name: str) -> None:
         """Show the image with one of its results."""
         for each in (*MAPS, MASK):
             layer = self._layer(results, each)
@@ -329,7 +330,7 @@ class LayerAdapter:
         return camera.region_in_view(self.viewer, source)
 
     @staticmethod
-    def _layer(results: ResultLayers, name: str) -> Image | Labels | None:
+    def _layer(results: Reviewable, name: str) -> Image | Labels | None:
         layer = results.mask_layer if name == MASK else results.map_layers.get(name)
         return layer if layer is not None and layer in results.layers() else None
 

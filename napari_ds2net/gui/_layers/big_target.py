@@ -65,13 +65,14 @@ class BigLayers:
         self.path = path
         self.model = model
         self.result = BigResult.open(path)
-        self._layers: dict[str, Layer] = {}
+        self._maps: dict[str, Image] = {}
         self._part: Labels | None = None
         self._place: tuple[slice, slice] = (slice(0), slice(0))
         self._saved: NDArray[Any] | None = None
         self._proposed: NDArray[Any] | None = None
         self._missing = [PROBABILITY, "detail", "semantic", "uncertainty"]
-        self._add(MASK, self._mask())
+        self._mask_layer = self._mask()
+        self._add(self._mask_layer)
 
     def make_next(self) -> bool:
         """Add the layer of a map, hidden, if one is missing; tell whether more are.
@@ -81,33 +82,34 @@ class BigLayers:
         """
         if self._missing and self.source.layer in self._viewer.layers:
             name = self._missing.pop()
-            self._add(name, self._map(name))
+            layer = self._map(name)
+            self._maps[_NAMES.get(name, name)] = layer
+            self._add(layer)
         return bool(self._missing)
 
     def refresh(self) -> None:
         """Read anew what is in view; hidden layers are read when they are shown."""
-        for layer in self._layers.values():
-            if layer in self._viewer.layers and layer.visible:
+        for layer in self.layers():
+            if layer.visible:
                 layer.refresh(extent=False)
 
     def reopen(self) -> None:
         """Take up a mask that was begun anew, in another type perhaps."""
         self.result = BigResult.open(self.path)
-        layer = self._layers[MASK]
-        if layer in self._viewer.layers:
-            layer.data = self.result.levels(MASK)
+        mask: Any = self._mask_layer  # napari's types know no pyramids
+        if self.is_there():
+            mask.data = self.result.levels(MASK)
         self.refresh()
 
     def remove(self) -> None:
         """Take the layers out of the viewer; the folder stays."""
-        own = [*self._layers.values(), *([] if self._part is None else [self._part])]
-        for layer in own:
+        for layer in [*self.layers(), *([] if self._part is None else [self._part])]:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
 
     def is_there(self) -> bool:
         """Tell whether the mask is in the viewer."""
-        return self._layers[MASK] in self._viewer.layers
+        return self._mask_layer in self._viewer.layers
 
     def edit_part(self, place: tuple[slice, slice]) -> Labels:
         """Open a part of the mask as a layer to paint on; napari cannot paint on pyramids.
@@ -150,18 +152,28 @@ class BigLayers:
         return OpenPart(self._place, np.array(self._part.data), self._proposed, probability)
 
     @property
-    def mask_layer(self) -> Layer:
+    def mask_layer(self) -> Labels:
         """The mask, in the viewer or not."""
-        return self._layers[MASK]
+        return self._mask_layer
+
+    @property
+    def map_layers(self) -> dict[str, Image]:
+        """The maps by their names, in the viewer or not."""
+        return self._maps
+
+    def layers(self) -> list[Layer]:
+        """Return the layers that are in the viewer, the mask last."""
+        own: list[Layer] = [*self._maps.values(), self._mask_layer]
+        return [layer for layer in own if layer in self._viewer.layers]
 
     def owns(self, layer: object) -> bool:
         """Tell whether a layer is the mask, one of the maps, or the part that is open."""
-        return self.has_part(layer) or any(bool(layer == each) for each in self._layers.values())
+        return self.has_part(layer) or any(bool(layer == each) for each in self.layers())
 
     def select_mask(self) -> None:
         """Select the mask, so that keys act on it."""
         if self.is_there():
-            self._viewer.layers.selection.active = self._layers[MASK]
+            self._viewer.layers.selection.active = self._mask_layer
 
     def has_part(self, layer: object) -> bool:
         """Tell whether a layer is the part that is open for painting."""
@@ -218,8 +230,7 @@ class BigLayers:
             "units": tuple(layer.units[at] for at in kept),
         }
 
-    def _add(self, name: str, layer: Layer) -> None:
-        self._layers[name] = layer
+    def _add(self, layer: Layer) -> None:
         layers = self._viewer.layers
         image = self.source.layer
         at = layers.index(image) + 1 if image in layers else len(layers)

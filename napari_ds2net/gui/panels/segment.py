@@ -325,18 +325,20 @@ class SegmentPanel(ScrollingPanel):
 
     def set_results(self, there: bool) -> None:
         """Enable what needs results."""
-        for each in (self.next_button, self.turn_button, self.compare_button, self.accept_button):
-            each.setEnabled(there)
+        self._enable_review(there)
         if not there:
             self.set_summary("Nothing is segmented yet.")
+
+    def _enable_review(self, there: bool) -> None:
+        for each in (self.next_button, self.turn_button, self.compare_button, self.accept_button):
+            each.setEnabled(there)
 
     def set_part_editable(self, editable: bool) -> None:
         """Offer to paint on a part of a big mask and to accept it, or not."""
         for each in (self.edit_part_button, self.accept_part_button):
             each.setVisible(editable)
         if editable:
-            self.next_button.setEnabled(True)
-            self.accept_button.setEnabled(True)
+            self._enable_review(True)
 
     def set_summary(self, text: str) -> None:
         """Say what was found."""
