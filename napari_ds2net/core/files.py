@@ -6,6 +6,7 @@ that it is, and a web page called ``.png`` is refused.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from napari_ds2net.errors import ImageError
 __all__ = ["IMAGE_SUFFIXES", "read_image"]
 
 
-def read_image(path: Path | str) -> NDArray[Any]:
+def read_image(path: Path | str, *, as_stored: bool = False) -> NDArray[Any]:
     """Read a single image.
 
     Parameters
@@ -30,6 +31,9 @@ def read_image(path: Path | str) -> NDArray[Any]:
         PNG, JPEG, TIFF, BMP, WebP, NPY or DICOM; 1, 8 or 16 bits, or float; grey, palette, RGB,
         RGBA, CMYK. The EXIF orientation is applied, palettes and CMYK become RGB, 1 bit becomes
         0 and 255.
+    as_stored
+        Whether numbers are read as the file holds them, as of labels: of palettes the indices, and
+        no inversion where white is 0.
 
     Returns
     -------
@@ -43,12 +47,12 @@ def read_image(path: Path | str) -> NDArray[Any]:
     path = Path(path)
     kind = kind_of(path)
     readers: dict[str, Callable[[Path], NDArray[Any]]] = {
-        "TIFF": read_tiff,
+        "TIFF": functools.partial(read_tiff, as_stored=as_stored),
         "NPY": read_npy,
         "DICOM": _read_dicom,
         "video": _refuse_video,
     }
-    reader = readers.get(kind, read_with_pillow)
+    reader = readers.get(kind, functools.partial(read_with_pillow, as_stored=as_stored))
     try:
         image = reader(path)
     except ImageError:

@@ -23,7 +23,7 @@ _KEPT = ("L", "RGB", "RGBA", "F")
 _ONE_CHANNEL_WITH_ALPHA = ("LA", "La")
 
 
-def read_with_pillow(path: Path) -> NDArray[Any]:
+def read_with_pillow(path: Path, *, as_stored: bool = False) -> NDArray[Any]:
     """Read a single image; see `read_image`.
 
     Raises
@@ -43,7 +43,9 @@ def read_with_pillow(path: Path) -> NDArray[Any]:
                 if pixels is None:
                     picture.load()
                 orientation = _orientation(picture)  # Pillow turns TIFF by itself while loading
-                pixels = _pixels(picture) if pixels is None else pixels
+                if pixels is None:
+                    is_label = as_stored and picture.mode == "P"
+                    pixels = np.array(picture) if is_label else _pixels(picture)
         except Image.DecompressionBombError as error:
             raise ImageError(
                 f"{path.name} claims to have more pixels than the {_most_pixels():,} that files of "

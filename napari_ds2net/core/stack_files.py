@@ -33,7 +33,7 @@ class _Description:
     unit: str
 
 
-def read_stack(path: Path | str) -> ImageData:
+def read_stack(path: Path | str, *, as_stored: bool = False) -> ImageData:
     """Read an image or a stack.
 
     Parameters
@@ -41,6 +41,9 @@ def read_stack(path: Path | str) -> ImageData:
     path
         Whatever `read_image` reads, TIFF with up to two axes (time, depth) in front of Y and X,
         DICOM of many frames, and video.
+    as_stored
+        Whether numbers are read as the file holds them, as of labels: of palettes the indices, and
+        no inversion where white is 0.
 
     Returns
     -------
@@ -60,10 +63,12 @@ def read_stack(path: Path | str) -> ImageData:
         return _of_frames(_opened(path, kind))
     described = _describe(path) if kind == "TIFF" else None
     if described is None:
-        return ImageData.from_array(read_image(path), name=path.stem)
+        return ImageData.from_array(read_image(path, as_stored=as_stored), name=path.stem)
     front = "".join(axis for axis in described.axes if axis not in "YXS")
     letters = _letters(front, path.name)
-    pixels: PixelArray = open_pages(path) if front else read_image(path)
+    pixels: PixelArray = (
+        open_pages(path, as_stored=as_stored) if front else read_image(path, as_stored=as_stored)
+    )
     colour = "c" if pixels.ndim > len(letters) + 2 else ""
     steps = [described.steps.get(axis, 1.0) for axis in (*letters, "y", "x")]
     return ImageData(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class _NeedsOtherDecoder(Exception):
     """tifffile cannot decode this by itself; Pillow may."""
 
 
-def read_tiff(path: Path) -> NDArray[Any]:
+def read_tiff(path: Path, *, as_stored: bool = False) -> NDArray[Any]:
     """Read a single image; see `read_image`.
 
     Raises
@@ -42,10 +43,10 @@ def read_tiff(path: Path) -> NDArray[Any]:
     refuse_broken_chain(path)
     try:
         with tifffile.TiffFile(path) as file:
-            return _single_image(file, path.name)
+            return _single_image(file, path.name, as_stored)
     except _NeedsOtherDecoder as reason:
         try:
-            return read_with_pillow(path)
+            return read_with_pillow(path, as_stored=as_stored)
         except (OSError, ValueError) as error:
             raise ImageError(
                 f"{path.name} is packed in a way that cannot be read here ({reason}); install the "
@@ -58,41 +59,104 @@ def lacks_decoder(error: Exception) -> bool:
     return isinstance(error, ImportError) or "imagecodecs" in str(error)
 
 
-def _single_image(file: tifffile.TiffFile, name: str) -> NDArray[Any]:
+def _single_image(file: tifffile.TiffFile, name: str, as_stored: bool) -> NDArray[Any]:
     series = file.series[0]
     page = series.keyframe
-    _refuse_several(file, name)
+    refuse_several(file, name)
     _refuse_too_large(series, name)
     refuse_bombs(series, name)
-    if int(page.photometric) not in _PLAIN:
-        raise _NeedsOtherDecoder(f"colours as {tifffile.PHOTOMETRIC(page.photometric).name}")
+    if foreign := foreign_colours(page):
+        raise _NeedsOtherDecoder(f"colours as {foreign}")
     try:
         values = series.asarray()
     except (ValueError, ImportError) as error:
         if not lacks_decoder(error):
             raise
         raise _NeedsOtherDecoder(tifffile.COMPRESSION(page.compression).name) from error
-    image = _plane(values, series.axes, name)
-    if int(page.photometric) == _PALETTE and page.colormap is not None:
-        image = np.moveaxis(page.colormap >> 8, 0, -1).astype(np.uint8)[image]
-    elif int(page.photometric) == _WHITE_IS_ZERO:
-        image = _inverted(image)
-    if image.dtype == np.bool_:
-        image = image.astype(np.uint8) * np.uint8(255)
-    tag = page.tags.get(ORIENTATION_TAG)
-    image = image.astype(image.dtype.newbyteorder("="), copy=False)
-    return upright(image, UPRIGHT if tag is None else int(tag.value))
+    plane = _plane(values, series.axes, name)
+    return PageLook.of(page).seen(plane, as_stored=as_stored)
 
 
-def _refuse_several(file: tifffile.TiffFile, name: str) -> None:
-    """Refuse files of several images, but for smaller copies of the first."""
+def foreign_colours(page: tifffile.TiffPage) -> str:
+    """Name the colours of a page that are not decoded here, such as CMYK; empty for all others."""
+    photometric = int(page.photometric)
+    return "" if photometric in _PLAIN else tifffile.PHOTOMETRIC(photometric).name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageLook:
+    """How a page is to be seen.
+
+    Attributes
+    ----------
+    photometric, orientation
+        The values of these tags.
+    colours
+        Of a palette, uint8, shape (n, 3); None where there is none.
+    """
+
+    photometric: int
+    orientation: int = UPRIGHT
+    colours: NDArray[np.uint8] | None = None
+
+    @classmethod
+    def of(cls, page: tifffile.TiffPage) -> PageLook:
+        """Ask a page, while its file is open."""
+        photometric = int(page.photometric)
+        tag = page.tags.get(ORIENTATION_TAG)
+        colours = None
+        if photometric == _PALETTE and page.colormap is not None:
+            colours = np.moveaxis(page.colormap >> 8, 0, -1).astype(np.uint8)
+        return cls(photometric, UPRIGHT if tag is None else int(tag.value), colours)
+
+    def seen(self, image: NDArray[Any], *, as_stored: bool = False) -> NDArray[Any]:
+        """Return a plane as a viewer shows it.
+
+        Parameters
+        ----------
+        image
+            Shape (Y, X) or (Y, X, samples), as the file holds it.
+        as_stored
+            As for `read_image`.
+
+        Returns
+        -------
+        Upright; a palette as RGB, single bits as 0 and 255, of grey with alpha the grey.
+        """
+        if image.ndim == 3 and image.shape[-1] == 2:
+            image = image[..., 0]
+        if self.colours is not None and not as_stored:
+            image = self.colours[image]
+        elif self.photometric == _WHITE_IS_ZERO and not as_stored:
+            image = _inverted(image)
+        if image.dtype == np.bool_:
+            image = image.astype(np.uint8) * np.uint8(255)
+        image = image.astype(image.dtype.newbyteorder("="), copy=False)
+        return upright(image, self.orientation)
+
+
+def refuse_several(file: tifffile.TiffFile, name: str) -> None:
+    """Refuse files of several images or stacks, but for smaller copies of the first.
+
+    Raises
+    ------
+    ImageError
+        There is another of as many rows and columns, or more.
+    """
     first = file.series[0]
-    others = [series for series in file.series[1:] if series.size >= first.size]
+    smallest = _plane_size(first)
+    others = [series for series in file.series[1:] if _plane_size(series) >= smallest]
     if others:
         raise ImageError(
             f"{name} holds {1 + len(others)} images, the first of shape {first.shape} "
             f"(axes {first.axes}); expected a single one. Save one of them by itself."
         )
+
+
+def _plane_size(series: tifffile.TiffPageSeries) -> int:
+    """Return rows times columns."""
+    sides = zip(series.axes, series.shape, strict=True)
+    return math.prod(length for axis, length in sides if axis in "YX")
 
 
 def _refuse_too_large(series: tifffile.TiffPageSeries, name: str) -> None:
@@ -139,7 +203,7 @@ def _plane(values: NDArray[Any], axes: str, name: str) -> NDArray[Any]:
         return image
     samples = tuple(image.shape)[-1:]
     if left == "YXS" and samples in ((2,), (3,), (4,)):
-        return image[..., 0] if samples == (2,) else image
+        return image
     raise ImageError(
         f"{name} holds an array of shape {shape} with axes {axes}; expected a single image with "
         "the axes YX (grey) or YXS (colour). Save one frame or one channel of it by itself."

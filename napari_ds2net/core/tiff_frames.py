@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,13 @@ from numpy.typing import NDArray
 
 from napari_ds2net.core.frames import Frames
 from napari_ds2net.core.tiff_chain import refuse_broken_chain
-from napari_ds2net.core.tiff_files import lacks_decoder, refuse_bombs
+from napari_ds2net.core.tiff_files import (
+    PageLook,
+    foreign_colours,
+    lacks_decoder,
+    refuse_bombs,
+    refuse_several,
+)
 from napari_ds2net.errors import ImageError
 
 _GIB = 2**30
@@ -41,6 +48,8 @@ class _Layout:
     offset, stored
         Where the pixels of all frames begin, if they follow each other unpacked, and their type
         in the file's order of bytes.
+    look
+        How frames are to be seen whose pages do not tell it.
     """
 
     front: tuple[int, ...]
@@ -50,6 +59,7 @@ class _Layout:
     pages: tuple[_Page, ...]
     offset: int | None
     stored: np.dtype[Any]
+    look: PageLook
 
     @property
     def count(self) -> int:
@@ -66,6 +76,8 @@ class TiffFrames(Frames):
     ----------
     path
         The file.
+    as_stored
+        As for `read_stack`.
 
     Raises
     ------
@@ -75,21 +87,38 @@ class TiffFrames(Frames):
         Whatever tifffile raises for a damaged file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, as_stored: bool = False) -> None:
         refuse_broken_chain(path)
         with tifffile.TiffFile(path) as tiff:
             self._layout = _layout_of(tiff, path.name)
-        front, plane = self._layout.front, self._layout.plane
-        if self._layout.axes == "SYX":
-            plane = (*plane[1:], plane[0])
-        super().__init__(path, (*front, *plane), self._layout.dtype, front=len(front))
+        self._as_stored = as_stored
+        front = self._layout.front
+        plane, dtype = self._seen_plane()
+        super().__init__(path, (*front, *plane), dtype, front=len(front))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TiffFrames, (self.path,)
+        return functools.partial(TiffFrames, as_stored=self._as_stored), (self.path,)
+
+    def _seen_plane(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return shape and type that frames have when they are seen: tried with a tiny one."""
+        sizes = dict(zip(self._layout.axes, self._layout.plane, strict=True))
+        height, width = sizes["Y"], sizes["X"]
+        tiny = np.zeros((2, 3, *([sizes["S"]] if "S" in sizes else [])), self._layout.dtype)
+        seen = self._layout.look.seen(tiny, as_stored=self._as_stored)
+        turned = seen.shape[0] == 3
+        sides = (width, height) if turned else (height, width)
+        return (*sides, *seen.shape[2:]), seen.dtype
 
     def _read(self, number: int) -> NDArray[Any]:
         try:
-            pixels = self._stored(number).reshape(self._layout.plane)
+            stored, look = self._stored(number)
+            pixels = stored.reshape(self._layout.plane).astype(self._layout.dtype, copy=False)
+            if self._layout.axes == "SYX":
+                pixels = np.moveaxis(pixels, 0, -1)
+            pixels = look.seen(pixels, as_stored=self._as_stored)
+            if pixels.shape != self.shape[self._front :]:
+                raise ValueError(f"it has the shape {pixels.shape}, unlike the first")
+            return pixels
         except MemoryError as error:
             raise ImageError(
                 f"A frame of {self.path.name} does not fit into the computer's memory; save a part "
@@ -106,12 +135,9 @@ class TiffFrames(Frames):
                 f"Frame {number + 1} of {self._layout.count} of {self.path.name} cannot be read "
                 f"({reason}); the file may be damaged or cut short. Save or copy it anew."
             ) from error
-        if self._layout.axes == "SYX":
-            pixels = np.moveaxis(pixels, 0, -1)
-        return pixels.astype(self.dtype, copy=False)
 
-    def _stored(self, number: int) -> NDArray[Any]:
-        """Return the pixels of a frame in the order in which the file has them."""
+    def _stored(self, number: int) -> tuple[NDArray[Any], PageLook]:
+        """Return the pixels of a frame in the order of the file, and how they are to be seen."""
         layout = self._layout
         size = math.prod(layout.plane)
         if layout.offset is not None:
@@ -119,22 +145,23 @@ class TiffFrames(Frames):
             pixels = np.fromfile(self.path, layout.stored, size, offset=at)
             if len(pixels) < size:
                 raise ValueError(f"{len(pixels)} of its {size} values are there")
-            return pixels
+            return pixels, layout.look
         per_page = layout.count // len(layout.pages)
         page = layout.pages[number // per_page]
         if page is None:
-            return np.zeros(size, self.dtype)  # a plane that a microscope did not take
+            return np.zeros(size, layout.dtype), layout.look  # a plane that was not taken
         file = page.parent.filehandle  # of OME-TIFF, it may be another one
         file.open()
         try:
             frames: NDArray[Any] = page.asarray().reshape(per_page, size)
+            look = PageLook.of(page) if isinstance(page, tifffile.TiffPage) else layout.look
         finally:
             file.close()
-        return np.asarray(frames[number % per_page])
+        return np.asarray(frames[number % per_page]), look
 
 
-def open_pages(path: Path) -> TiffFrames:
-    """Open a stack whose pages are read when they are asked for.
+def open_pages(path: Path, *, as_stored: bool = False) -> TiffFrames:
+    """Open a stack whose pages are read when they are asked for; `as_stored` as for `read_stack`.
 
     Raises
     ------
@@ -142,7 +169,7 @@ def open_pages(path: Path) -> TiffFrames:
         It is no stack, or cannot be read.
     """
     try:
-        return TiffFrames(path)
+        return TiffFrames(path, as_stored=as_stored)
     except ImageError:
         raise
     except Exception as error:  # what a damaged file makes a decoder raise has no common class
@@ -155,7 +182,13 @@ def open_pages(path: Path) -> TiffFrames:
 def _layout_of(tiff: tifffile.TiffFile, name: str) -> _Layout:
     """Find the frames of a file without reading pixels."""
     series = tiff.series[0]
+    refuse_several(tiff, name)
     refuse_bombs(series, name)
+    if foreign := foreign_colours(series.keyframe):
+        raise ImageError(
+            f"{name} is a stack with colours as {foreign}, which are read of single images only; "
+            "save it as RGB."
+        )
     kept = [at for at, axis in enumerate(series.axes) if axis in "YX" or series.shape[at] > 1]
     axes = "".join(series.axes[at] for at in kept)
     shape = tuple(int(series.shape[at]) for at in kept)
@@ -178,6 +211,7 @@ def _layout_of(tiff: tifffile.TiffFile, name: str) -> _Layout:
         pages=pages,
         offset=offset,
         stored=series.dtype.newbyteorder(tiff.byteorder),
+        look=PageLook.of(series.keyframe),
     )
 
 

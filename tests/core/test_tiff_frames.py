@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 
 from napari_ds2net.core.export.label_files import read_labels
 from napari_ds2net.core.frames import Frames
@@ -48,7 +49,7 @@ MAKERS: dict[str, tuple[Callable[[Path], object], NDArray[Any], str]] = {
     "floats": (page_by_page(FLOATS, compression="zlib"), FLOATS, "tyx"),
     "tiles": (tiff(STACK, tile=(16, 16), compression="zlib", **GREY), STACK, "tyx"),
     "one page for all": (tiff(STACK, truncate=True, **GREY), STACK, "tyx"),
-    "bits": (tiff(STACK > 999, **GREY), STACK > 999, "tyx"),
+    "bits": (tiff(STACK > 999, **GREY), (STACK > 999) * np.uint8(255), "tyx"),
     "colours": (tiff(RGB, photometric="rgb", compression="zlib"), RGB, "tyxc"),
     "planes of colours": (
         tiff(PLANAR, photometric="rgb", planarconfig="separate", compression="zlib"), RGB, "tyxc",
@@ -85,6 +86,53 @@ def test_pages_are_those_of_the_whole(kind: str, tmp_path: Path) -> None:
         assert plane.dtype == expected.dtype
         assert plane.dtype.isnative
         np.testing.assert_array_equal(plane, expected[frame])
+
+
+def pillow_pages(path: Path, pages: Sequence[Image.Image], **how: Any) -> Path:
+    pages[0].save(path, save_all=True, append_images=pages[1:], **how)
+    return path
+
+
+def test_every_page_has_its_own_palette_and_labels_are_the_indices(tmp_path: Path) -> None:
+    pages = [Image.fromarray(frame).quantize(8) for frame in RGB]
+    path = pillow_pages(tmp_path / "a.tif", pages)
+    image = read_stack(path)
+    assert (image.axes, image.array.shape) == ("tyxc", RGB.shape)
+    there = pickle.loads(pickle.dumps(image.array))
+    for number, page in enumerate(pages):
+        np.testing.assert_array_equal(image.frame(number), np.asarray(page.convert("RGB")))
+        np.testing.assert_array_equal(there.frame(number), image.frame(number))
+        np.testing.assert_array_equal(read_labels(path).frame(number), np.asarray(page))
+    single = pillow_pages(tmp_path / "b.tif", pages[:1])
+    np.testing.assert_array_equal(read_labels(single).frame(), np.asarray(pages[0]))
+
+
+def test_pages_are_turned_and_bright_is_high_as_in_single_images(tmp_path: Path) -> None:
+    white = tmp_path / "white.tif"
+    tifffile.imwrite(white, TZ[0], photometric="miniswhite")
+    np.testing.assert_array_equal(np.asarray(read_stack(white).array), 255 - TZ[0])
+    np.testing.assert_array_equal(np.asarray(read_labels(white).array), TZ[0])
+    turned = pillow_pages(tmp_path / "b.tif", [*map(Image.fromarray, RGB)], tiffinfo={274: 6})
+    found = read_stack(turned)
+    assert found.array.shape == (3, 32, 24, 3)
+    np.testing.assert_array_equal(np.asarray(found.array), np.rot90(RGB, -1, axes=(1, 2)))
+    alpha = tmp_path / "c.tif"
+    grey = np.stack([TZ[0], TZ[1]], -1)
+    tifffile.imwrite(alpha, grey, extrasamples=["unassalpha"], photometric="minisblack")
+    np.testing.assert_array_equal(np.asarray(read_stack(alpha).array), TZ[0])
+
+
+def test_stacks_of_foreign_colours_or_of_several_kinds_are_refused(tmp_path: Path) -> None:
+    pages = [Image.fromarray(frame) for frame in RGB]
+    path = pillow_pages(tmp_path / "a.tif", [page.convert("CMYK") for page in pages])
+    with pytest.raises(ImageError, match="stack with colours as SEPARATED"):
+        read_stack(path)
+    mixed = pillow_pages(tmp_path / "b.tif", [pages[0], pages[1].convert("L"), pages[2]])
+    with pytest.raises(ImageError, match="holds 2 images"):
+        read_stack(mixed)
+    one = pillow_pages(tmp_path / "c.tif", [pages[0], pages[1].convert("L")])
+    with pytest.raises(ImageError, match="holds 2 images"):
+        read_stack(one)
 
 
 def test_parts_are_those_of_an_array(tmp_path: Path) -> None:
@@ -177,3 +225,17 @@ def test_labels_of_a_stack_are_read_page_by_page(
     page_by_page(FLOATS)(tmp_path / "fractions.tif")
     with pytest.raises(ImageError, match="fractions"):
         read_labels(tmp_path / "fractions.tif")
+
+
+def test_a_page_that_is_turned_otherwise_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for turned in (1, 6):
+            tag = (274, "H", 1, turned, False)
+            writer.write(TZ[0, 0], contiguous=False, metadata=None, extratags=[tag])
+    image = read_stack(path)
+    np.testing.assert_array_equal(image.frame(0), TZ[0, 0])
+    with pytest.raises(
+        ImageError, match=r"Frame 2 of 2 of a\.tif cannot be read .*unlike the first"
+    ):
+        image.frame(1)

@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from napari_ds2net.core.file_kinds import kind_of
 from napari_ds2net.core.frames import Frames
 from napari_ds2net.core.image import ImageData, PixelArray
 from napari_ds2net.core.stack_files import read_stack
@@ -27,7 +25,7 @@ def read_labels(path: Path | str) -> ImageData:
     Parameters
     ----------
     path
-        PNG with a palette, of which the indices are the labels; grey images; TIFF stacks. A mask
+        Images with a palette, of which the indices are the labels; grey images; TIFF stacks. A mask
         of 0 and 255 becomes one of 0 and 1.
 
     Returns
@@ -42,8 +40,7 @@ def read_labels(path: Path | str) -> ImageData:
         The file is no image, or holds colours or numbers with fractions.
     """
     path = Path(path)
-    indices = _palette_indices(path)
-    read = read_stack(path) if indices is None else ImageData.from_array(indices, name=path.stem)
+    read = read_stack(path, as_stored=True)
     if read.axes.endswith("c"):
         raise ImageError(
             f"{path.name} holds colours (shape {tuple(read.array.shape)}); expected labels, one "
@@ -64,17 +61,6 @@ def stem_of_labels(path: Path) -> str:
         if path.stem.endswith(ending) and path.stem != ending:
             return path.stem.removesuffix(ending)
     return path.stem
-
-
-def _palette_indices(path: Path) -> NDArray[np.uint8] | None:
-    """Return the indices of a PNG with a palette, None for any other file."""
-    try:
-        if kind_of(path) != "PNG":
-            return None
-        with Image.open(path, formats=["PNG"]) as picture:
-            return np.array(picture) if picture.mode == "P" else None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None  # read_stack says in words what is wrong
 
 
 class _LabelFrames(Frames):
