@@ -6,8 +6,6 @@ that it is, and a web page called ``.png`` is refused.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +44,8 @@ def read_image(path: Path | str, *, as_stored: bool = False) -> NDArray[Any]:
     """
     path = Path(path)
     kind = kind_of(path)
-    readers: dict[str, Callable[[Path], NDArray[Any]]] = {
-        "TIFF": functools.partial(read_tiff, as_stored=as_stored),
-        "NPY": read_npy,
-        "DICOM": _read_dicom,
-        "video": _refuse_video,
-    }
-    reader = readers.get(kind, functools.partial(read_with_pillow, as_stored=as_stored))
     try:
-        image = reader(path)
+        image = _read(path, kind, as_stored)
     except ImageError:
         raise
     except MemoryError as error:
@@ -72,8 +63,17 @@ def read_image(path: Path | str, *, as_stored: bool = False) -> NDArray[Any]:
     return image
 
 
-def _refuse_video(path: Path) -> NDArray[Any]:
-    raise ImageError(f"{path.name} is a video; expected a single image. Save one frame of it.")
+def _read(path: Path, kind: str, as_stored: bool) -> NDArray[Any]:
+    """Read with what knows this kind of file."""
+    if kind == "TIFF":
+        return read_tiff(path, as_stored=as_stored)
+    if kind == "NPY":
+        return read_npy(path)
+    if kind == "DICOM":
+        return _read_dicom(path)
+    if kind == "video":
+        raise ImageError(f"{path.name} is a video; expected a single image. Save one frame of it.")
+    return read_with_pillow(path, as_stored=as_stored)
 
 
 def _read_dicom(path: Path) -> NDArray[Any]:

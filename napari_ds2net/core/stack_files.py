@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tifffile
 
@@ -15,22 +13,19 @@ from napari_ds2net.core.frames import OpenedFile
 from napari_ds2net.core.image import ImageData, PixelArray
 from napari_ds2net.core.tiff_chain import refuse_broken_chain
 from napari_ds2net.core.tiff_frames import open_pages
+from napari_ds2net.core.tiff_steps import UNKNOWN, TiffSteps, steps_of_tiff
 from napari_ds2net.errors import ImageError
 
-_CM = 10_000.0
-"""Micrometres in a centimetre."""
-_UNKNOWN = "pixel"
 _LETTERS = {"T": "t", "Z": "z", "I": "t", "Q": "t"}
 """tifffile's letters: time, depth, and pages of which nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Description:
-    """What a TIFF says of itself: axes without those of length 1, step per axis, unit."""
+    """What a TIFF says of itself: axes without those of length 1, and its steps."""
 
     axes: str
-    steps: dict[str, float]
-    unit: str
+    steps: TiffSteps
 
 
 def read_stack(path: Path | str, *, as_stored: bool = False) -> ImageData:
@@ -70,12 +65,14 @@ def read_stack(path: Path | str, *, as_stored: bool = False) -> ImageData:
         open_pages(path, as_stored=as_stored) if front else read_image(path, as_stored=as_stored)
     )
     colour = "c" if pixels.ndim > len(letters) + 2 else ""
-    steps = [described.steps.get(axis, 1.0) for axis in (*letters, "y", "x")]
+    known = described.steps
+    steps = [known.along.get(axis, 1.0) for axis in (*letters, "y", "x")]
     return ImageData(
         array=pixels,
         axes=f"{letters}yx{colour}",
         scale=tuple(steps),
-        unit=described.unit,
+        unit=known.unit,
+        time_unit=known.time_unit if "t" in letters else UNKNOWN,
         name=path.stem,
     )
 
@@ -123,56 +120,10 @@ def _describe(path: Path) -> _Description | None:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             kept = [at for at, axis in enumerate(series.axes) if _is_kept(axis, series.shape[at])]
-            steps, unit = steps_of_tiff(tiff)
-            return _Description(
-                "".join(series.axes[at] for at in kept),
-                steps,
-                unit,
-            )
+            return _Description("".join(series.axes[at] for at in kept), steps_of_tiff(tiff))
     except Exception:  # noqa: BLE001  a damaged file; `read_image` says so in words
         return None
 
 
 def _is_kept(axis: str, length: int) -> bool:
     return axis in "YX" or length > 1
-
-
-def steps_of_tiff(tiff: tifffile.TiffFile) -> tuple[dict[str, float], str]:
-    """Return the step along every axis that is known, and the unit of lengths."""
-    if tiff.ome_metadata:
-        return _ome_steps(tiff.ome_metadata)
-    about: dict[str, Any] = tiff.imagej_metadata or {}
-    tags = tiff.pages[0].tags  # type: ignore[union-attr]
-    rates: list[float] = []
-    for name in ("YResolution", "XResolution"):
-        tag = tags.get(name)
-        if tag is None or min(tag.value) <= 0:
-            return {}, _UNKNOWN
-        rates.append(tag.value[0] / tag.value[1])
-    y, x = (1 / rate for rate in rates)
-    if about:
-        unit = str(about.get("unit", _UNKNOWN)).replace("\\u00B5", "µ")
-        return {"y": y, "x": x, "z": float(about.get("spacing", 1.0))}, unit
-    kind = tags.get("ResolutionUnit")
-    unit_um = {3: _CM}.get(0 if kind is None else int(kind.value))
-    if unit_um is None:  # inches are those of a printer or a screen, seldom of the object
-        return {}, _UNKNOWN
-    return {"y": y * unit_um, "x": x * unit_um}, "µm"
-
-
-def _ome_steps(text: str) -> tuple[dict[str, float], str]:
-    """Return what OME-XML says of the first image."""
-    pixels = next(
-        (each for each in ElementTree.fromstring(text).iter() if each.tag.endswith("}Pixels")), None
-    )
-    if pixels is None or "PhysicalSizeX" not in pixels.attrib:
-        return {}, _UNKNOWN
-    unit = pixels.get("PhysicalSizeXUnit", "µm")
-    steps = {
-        axis.lower(): float(pixels.attrib[f"PhysicalSize{axis}"])
-        for axis in "XYZ"
-        if pixels.get(f"PhysicalSize{axis}Unit", "µm") == unit
-        and f"PhysicalSize{axis}" in pixels.attrib
-    }
-    steps.setdefault("y", steps["x"])
-    return steps, unit

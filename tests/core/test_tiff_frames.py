@@ -235,7 +235,5 @@ def test_a_page_that_is_turned_otherwise_is_named(tmp_path: Path) -> None:
             writer.write(TZ[0, 0], contiguous=False, metadata=None, extratags=[tag])
     image = read_stack(path)
     np.testing.assert_array_equal(image.frame(0), TZ[0, 0])
-    with pytest.raises(
-        ImageError, match=r"Frame 2 of 2 of a\.tif cannot be read .*unlike the first"
-    ):
+    with pytest.raises(ImageError, match=r"Frame 2 of 2 of a\.tif .*unlike the first"):
         image.frame(1)

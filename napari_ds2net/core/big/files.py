@@ -15,7 +15,7 @@ from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.core.image import CHANNELS, ImageData, PixelArray
 from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT
-from napari_ds2net.core.stack_files import steps_of_tiff
+from napari_ds2net.core.tiff_steps import steps_of_tiff
 from napari_ds2net.errors import ImageError
 
 MOST_PIXELS = 100_000_000_000
@@ -84,9 +84,9 @@ def _open_tiff(path: Path) -> ImageData:
     if tag is not None and int(tag.value) != UPRIGHT:
         raise ImageError(f"{path.name} is stored turned, which is not read part by part.")
     axes = "".join(axis.lower() for axis in array.series.axes)
-    steps, unit = steps_of_tiff(array.tiff)
-    scale = {axis: steps.get(axis, 1.0) for axis in "yx"}
-    return _plane(array, axes.replace("s", "c"), array.shape, scale, unit, path)
+    known = steps_of_tiff(array.tiff)
+    scale = {axis: known.along.get(axis, 1.0) for axis in "yx"}
+    return _plane(array, axes.replace("s", "c"), array.shape, scale, known.unit, path)
 
 
 class TiffPixels:

@@ -10,10 +10,19 @@ _SYMBOLS = {
     "millimeter": "mm", "mm": "mm",
     "centimeter": "cm", "cm": "cm",
     "meter": "m", "m": "m",
+    "inch": "in", "in": "in",
 }  # fmt: skip
 """The symbol of OME by the names that pint, OME and people use; µ is the micro sign."""
-_IN_CM = {"nm": 1e-7, "µm": 1e-4, "mm": 0.1, "cm": 1.0, "m": 100.0}
-_TIMES = {"second": "s", "s": "s", "millisecond": "ms", "ms": "ms", "minute": "min", "min": "min"}
+_IN_CM = {"nm": 1e-7, "µm": 1e-4, "mm": 0.1, "cm": 1.0, "m": 100.0, "in": 2.54}
+_TIMES = {
+    "second": "s",
+    "sec": "s",
+    "s": "s",
+    "millisecond": "ms",
+    "ms": "ms",
+    "minute": "min",
+    "min": "min",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +34,7 @@ class PixelSize:
     height, width
         In `symbol`; 1 where nothing is known.
     symbol
-        ``"nm"``, ``"µm"``, ``"mm"``, ``"cm"``, ``"m"``; empty where the size is unknown.
+        ``"nm"``, ``"µm"``, ``"mm"``, ``"cm"``, ``"m"``, ``"in"``; empty where the size is unknown.
     """
 
     height: float = 1.0
@@ -78,6 +87,14 @@ def length_symbol(unit: str) -> str:
     return _SYMBOLS.get(word) or _SYMBOLS.get(
         word.lower().rstrip("s").replace("metre", "meter"), ""
     )
+
+
+def in_unit(length: float, unit: str, wanted: str) -> float | None:
+    """Return a length in another unit; None where one of them is none, unless both are the same."""
+    if unit == wanted:
+        return length
+    here, there = (_IN_CM.get(length_symbol(each)) for each in (unit, wanted))
+    return None if here is None or there is None else length * here / there
 
 
 def time_symbol(unit: str) -> str:
