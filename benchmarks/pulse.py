@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QTimer
@@ -18,6 +19,8 @@ from qtpy.QtCore import QEvent, QObject, QTimer
 INSERTING, REMOVING, ASSEMBLING = "insertion", "removal", "scene"
 PAINTING, COLLECTING = "painting", "garbage"
 """What can fill a block."""
+_SCHEDULING = Path("/proc/thread-self/schedstat")
+"""Where Linux tells how long a thread ran and waited, in nanoseconds."""
 
 
 @dataclass(slots=True)
@@ -30,12 +33,16 @@ class Block:
         Of the clock on the wall.
     cpu_seconds
         That the main thread computed.
+    queued_seconds
+        That it waited for a processor, which others used: zero on an idle computer, and where the
+        system does not tell. What is left of the time it waited for other threads of Python.
     parts
         Seconds of the clock on the wall, by what the main thread was at.
     """
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    queued_seconds: float = 0.0
     parts: dict[str, float] = field(default_factory=dict[str, float])
 
     @property
@@ -47,7 +54,7 @@ class Block:
         """Say it in a line."""
         parts = [f"{what} {1000 * s:.0f}" for what, s in self.parts.items() if s >= 0.0005]
         rest = f"the rest {1000 * max(0.0, self.own_seconds):.0f}"
-        cpu = f"CPU {1000 * self.cpu_seconds:.0f}"
+        cpu = f"CPU {1000 * self.cpu_seconds:.0f}, queued {1000 * self.queued_seconds:.0f}"
         return f"{1000 * self.seconds:.0f} ms ({', '.join([*parts, rest])}; {cpu})"
 
 
@@ -70,6 +77,7 @@ class Pulse(QObject):
         self._blocks: list[Block] = []
         self._inside = False
         self._wall, self._cpu = time.perf_counter(), time.thread_time()
+        self._queued = _queued_seconds()
         events = viewer.layers.events
         events.inserting.connect(lambda: self._begin(INSERTING))
         events.inserted.connect(lambda: self._end(INSERTING), position="last")
@@ -98,7 +106,7 @@ class Pulse(QObject):
     def blocks(self) -> list[Block]:
         """Return what has been since `begin`, the last block included."""
         self._tick(keep=True)
-        return self._blocks
+        return list(self._blocks)
 
     def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:
         """Time what paints the window: everything that changed, with the canvas, in one event."""
@@ -130,7 +138,16 @@ class Pulse(QObject):
         self._tick(keep=True)
 
     def _tick(self, *, keep: bool) -> None:
-        wall, cpu = time.perf_counter(), time.thread_time()
+        wall, cpu, queued = time.perf_counter(), time.thread_time(), _queued_seconds()
         if keep:
-            self._blocks.append(Block(wall - self._wall, cpu - self._cpu, self._parts))
-        self._wall, self._cpu, self._parts = wall, cpu, {}
+            spent = wall - self._wall, cpu - self._cpu, queued - self._queued
+            self._blocks.append(Block(*spent, self._parts))
+        self._wall, self._cpu, self._queued, self._parts = wall, cpu, queued, {}
+
+
+def _queued_seconds() -> float:
+    """Return how long this thread has waited for a processor since it began."""
+    try:
+        return int(_SCHEDULING.read_text(encoding="ascii").split()[1]) / 1e9
+    except OSError:
+        return 0.0

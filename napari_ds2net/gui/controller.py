@@ -60,7 +60,7 @@ class SegmentController(QObject):
         self.bridge = bridge
         self._active: ActiveRun | None = None
         self._closed = False
-        self._making = LayerMaking(layers, bridge, self._on_layers_made, self)
+        self._making = LayerMaking(layers, bridge, self._on_layers_made, panel)
         self.model = ModelChoice(panel, bridge, models)
         self.memory = ChoiceMemory(panel, layers, self.model, models, corrections.root_of)
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
@@ -163,9 +163,9 @@ class SegmentController(QObject):
         self.panel.set_progress(0.0, self._waiting_words())
         self._making.begin(results)
 
-    def _on_layers_made(self) -> None:
+    def _on_layers_made(self, results: ResultLayers) -> None:
         active = self._active
-        if active is not None and active.done is not None:
+        if active is not None and active.done is not None and active.results is results:
             self._finish(active, active.done)
 
     def _waiting_words(self) -> str:
@@ -228,7 +228,8 @@ class SegmentController(QObject):
             edited = [frame] if results.is_edited(frame) else []
         if edited:
             rest = [f for f in active.frames if f not in active.finished]
-            kept = self.layers.new_version(results, rest)
+            kept = results.start_new_version(rest)
+            self._making.begin(results)
             _messages.tell(f"Your edited mask is kept as {kept!r}; the new one is a new layer.")
         results.write(frame, event.prediction, event.prediction.mask, active.region)
         active.finished.append(frame)
@@ -249,9 +250,9 @@ class SegmentController(QObject):
     def _end(self, active: ActiveRun) -> None:
         """Come back to rest; layers that were made for a run without result go."""
         self._active = None
-        self._making.stop()
         self.panel.set_running(False)
         if not active.results.results.done:
+            self._making.forget(active.results.source.layer)
             active.results.remove_layers()
         if self._closed:
             return
@@ -299,10 +300,10 @@ class SegmentController(QObject):
 
     def _on_image_removed(self, layer: object) -> None:
         self.big.image_removed(layer)
+        self._making.forget(layer)
         active = self._active
         if active is not None and active.results.source.layer is layer:
             active.run.cancel()
-            self._making.stop()
             active.results.remove_layers()
             self.panel.set_status("The image was closed, so its segmentation was given up.")
 

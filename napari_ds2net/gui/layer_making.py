@@ -6,13 +6,18 @@ import contextlib
 from collections.abc import Callable, Generator
 
 from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QWidget
 
 from napari_ds2net.engine import EngineState
 from napari_ds2net.gui._bridge import EngineBridge
+from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui._layers import LayerAdapter, ResultLayers
+from napari_ds2net.gui.painting import PaintingApart
 
 _LOOK_AGAIN_MS = 20
 """After so long, where layers cannot be made yet."""
+_TURN_MS = 1
+"""From the end of a step to the next; what else waits for its turn, such as a key, comes first."""
 
 
 class LayerMaking(QObject):
@@ -23,59 +28,97 @@ class LayerMaking(QObject):
     layers, bridge
         The viewer, and the engine whose start holds Python up.
     made
-        Called when the layers are there.
-    parent
-        Whose life this shares.
+        Called when the layers of some results are there.
+    panel
+        A widget of the window in which they appear.
     """
 
     def __init__(
         self,
         layers: LayerAdapter,
         bridge: EngineBridge,
-        made: Callable[[], None],
-        parent: QObject,
+        made: Callable[[ResultLayers], None],
+        panel: QWidget,
     ) -> None:
-        super().__init__(parent)
+        super().__init__(panel)
         self._layers = layers
         self._bridge = bridge
         self._made = made
+        self._painting = PaintingApart(panel)
         self._steps: Generator[None] | None = None
+        self._results: ResultLayers | None = None
+        self._waiting: list[ResultLayers] = []
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._on_timer_timeout)
+        self.connections = Connections()
+        self.connections.add(layers.layer_removed, self._on_layer_removed)
 
     def begin(self, results: ResultLayers) -> bool:
-        """Begin to make what is missing, unless that is under way; tell whether anything is."""
-        if self._steps is None and results.missing():
-            self._steps = self._layers.make_layers(results)
+        """See that what is missing of these results is made; tell whether anything is."""
+        if not results.missing():
+            return False
+        if self._steps is None:
+            self._results, self._steps = results, self._layers.make_layers(results)
             self._timer.start(0)
-        return self._steps is not None
+        elif results is not self._results and results not in self._waiting:
+            self._waiting.append(results)
+        return True
 
     def stop(self) -> None:
-        """Make no more; harmless in the midst of a step, which somebody may follow."""
+        """Make no more from now on; harmless in the midst of a step, which somebody may follow."""
+        self.connections.close()
         self._timer.stop()
-        steps, self._steps = self._steps, None
+        self._painting.release()
+        self._waiting.clear()
+        self._give_up()
+
+    def forget(self, image: object) -> None:
+        """Make nothing for an image that is gone."""
+        self._waiting = [each for each in self._waiting if each.source.layer is not image]
+        if self._results is not None and self._results.source.layer is image:
+            self._give_up()
+            self._go_on()
+
+    def _give_up(self) -> None:
+        steps, self._steps, self._results = self._steps, None, None
         if steps is not None:
             with contextlib.suppress(ValueError):  # it is running, and is closed when it yields
                 steps.close()
 
+    def _go_on(self) -> None:
+        """Begin with what waits; there may be nothing any more."""
+        while self._steps is None and self._waiting:
+            self.begin(self._waiting.pop(0))
+
     def _on_timer_timeout(self) -> None:
+        if self._painting.release():
+            self._timer.start(_TURN_MS)
+            return
         steps = self._steps
         if steps is None:
             return
         if not self._may_make:
             self._timer.start(_LOOK_AGAIN_MS)
             return
+        self._painting.hold()
         try:
             next(steps)
         except StopIteration:
-            self._steps = None
-            self._made()
+            self._painting.release()
+            results, self._steps, self._results = self._results, None, None
+            self._go_on()
+            if results is not None:
+                self._made(results)
         else:
-            if self._steps is steps:
-                self._timer.start(0)
-            else:
+            if self._steps is not steps:
                 steps.close()
+        finally:
+            self._timer.start(_TURN_MS)
+
+    def _on_layer_removed(self) -> None:
+        """Let the window draw itself at once: `_draw_without_them` says why."""
+        self._painting.release()
 
     @property
     def _may_make(self) -> bool:

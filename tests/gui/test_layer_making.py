@@ -6,16 +6,19 @@ import gc
 import itertools
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import napari
+import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QTimer
 
+from napari_ds2net.engine.jobs import FrameDone, SegmentDone
 from napari_ds2net.gui._layers import adapter, preparation
 from napari_ds2net.gui.widgets import SegmentWidget
-from tests.gui.stand_in import ThreadEngine
-from tests.gui.window import SUFFIXES, click, close_layers, disc, segment, settle
+from tests.gui.stand_in import ThreadEngine, predicted
+from tests.gui.window import SUFFIXES, click, close_layers, disc, frames_done, segment, settle
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def test_layers_come_one_by_one(viewer: napari.Viewer, panel: SegmentWidget) -> 
     counts: list[int] = []
     for _ in layers.make_layers(results):
         counts.append(len(viewer.layers))
-    assert counts[0] == 2
+    assert counts[:2] == [1, 2]  # made, then inserted
     assert max(after - before for before, after in itertools.pairwise(counts)) == 1
     assert counts[-1] == 1 + len(SUFFIXES)
     assert not list(layers.make_layers(results))
@@ -77,3 +80,77 @@ def test_the_memory_of_a_closed_image_is_free(
     gc.collect()
     assert image() is None
     assert mask() is None
+
+
+def test_a_mask_that_became_another_before_its_layer_came_is_shown(
+    viewer: napari.Viewer, panel: SegmentWidget
+) -> None:
+    viewer.add_image(disc(), name="disc")
+    results = panel.controller.layers.results(panel.controller.image.source())
+    early = results.build_layer("mask")
+    numbered = np.where(disc() > 127, np.uint16(300), np.uint16(0))
+    results.write_mask((), numbered)
+    results.add_layer("mask", early)
+    mask: Any = viewer.layers["disc mask"]
+    np.testing.assert_array_equal(mask.data, numbered)
+    assert np.unique(mask.colormap.colors, axis=0).shape[0] > 20  # a colour for every object
+
+
+def one_frame(image: Any, frames: Any, model: str, device: str, options: Any, region: Any) -> Any:
+    """Stand in for `segment_frames` of which one frame is done while the gate is closed."""
+    for frame in frames:
+        yield FrameDone(frame, predicted(image.frame(*frame) / np.float32(255), options))
+    return SegmentDone(0.01, len(frames), "cpu, float32", model)
+
+
+def test_frames_that_were_finished_get_layers_though_the_next_run_has_begun(
+    viewer: napari.Viewer,
+    panel: SegmentWidget,
+    qtbot: QtBot,
+    engine: ThreadEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adapter.LayerAdapter, "is_ready", False)
+    engine.replaced["segment_frames"] = one_frame
+    viewer.add_image(np.stack([disc()] * 6), name="video")
+    panel.frames_field.value = "All frames"
+    engine.gate.clear()
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: frames_done(panel) == 1)
+    click(qtbot, panel, "cancel_button")
+    engine.gate.set()
+    settle(qtbot, lambda: not panel.controller.is_running)
+    assert "video mask" not in viewer.layers
+    viewer.add_image(disc(), name="frame")
+    viewer.layers.selection.active = viewer.layers["frame"]
+    click(qtbot, panel, "run_button")
+    monkeypatch.setattr(adapter.LayerAdapter, "is_ready", True)
+    settle(qtbot, lambda: not panel.controller.is_running)
+    names = {each.name for each in viewer.layers}
+    assert {f"{image} {each}" for image in ("video", "frame") for each in SUFFIXES} <= names
+    assert viewer.layers.selection.active is viewer.layers["frame mask"]
+
+
+def test_a_stack_that_is_closed_after_a_cancel_gets_no_layers(
+    viewer: napari.Viewer,
+    panel: SegmentWidget,
+    qtbot: QtBot,
+    engine: ThreadEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adapter.LayerAdapter, "is_ready", False)
+    engine.replaced["segment_frames"] = one_frame
+    viewer.add_image(disc(), name="frame")
+    viewer.add_image(np.stack([disc()] * 6), name="video")
+    viewer.layers.selection.active = viewer.layers["video"]
+    panel.frames_field.value = "All frames"
+    engine.gate.clear()
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: frames_done(panel) == 1)
+    click(qtbot, panel, "cancel_button")
+    engine.gate.set()
+    settle(qtbot, lambda: not panel.controller.is_running)
+    viewer.layers.remove(viewer.layers["video"])
+    monkeypatch.setattr(adapter.LayerAdapter, "is_ready", True)
+    segment(qtbot, panel)
+    assert {each.name for each in viewer.layers} == {"frame", *(f"frame {s}" for s in SUFFIXES)}

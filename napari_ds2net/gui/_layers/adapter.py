@@ -47,6 +47,8 @@ class LayerAdapter:
         Image layers came, went or were renamed.
     image_removed
         The layer that went.
+    layer_removed
+        Any layer went.
     frame_changed
         The viewer moved along a stack.
     mask_painted
@@ -64,6 +66,7 @@ class LayerAdapter:
 
     images_changed = Signal()
     image_removed = Signal(object)
+    layer_removed = Signal()
     frame_changed = Signal()
     mask_painted = Signal(ResultLayers)
     active_image_changed = Signal()
@@ -73,7 +76,6 @@ class LayerAdapter:
         self.viewer = viewer
         self._results: dict[int, ResultLayers] = {}
         self.big: dict[int, BigLayers] = {}
-        self._painted_layers: set[int] = set()
         self._before_comparing: dict[int, bool] = {}
         self._preparation = prepare()
         viewer.layers.events.inserted.connect(self._on_layers_inserted)
@@ -189,26 +191,30 @@ class LayerAdapter:
                 continue
             with self.viewer.layers.batched_update():
                 for name in names:
-                    self.make_layer(results, name)
+                    layer = results.build_layer(name)
+                    yield
+                    self._add_layer(results, name, layer)
                     yield
                 freeze()
             yield
 
     def make_layer(self, results: ResultLayers, name: str) -> None:
-        """Add one of the result layers."""
-        results.make_layer(name)
+        """Add one of the result layers at once."""
+        self._add_layer(results, name, results.build_layer(name))
+
+    def _add_layer(self, results: ResultLayers, name: str, layer: Image | Labels) -> None:
+        """Add one of the result layers, unless it has come in the meantime."""
+        if name not in results.missing():
+            return
+        results.add_layer(name, layer)
         mask = results.mask_layer
-        if name == MASK and mask is not None and id(mask) not in self._painted_layers:
-            self._painted_layers.add(id(mask))
+        if name == MASK and mask is not None:
             mask.events.paint.connect(lambda: self._on_mask_paint(results))
 
     def new_version(self, results: ResultLayers, frames: list[Frame]) -> str:
-        """Keep an edited mask and begin another; see `ResultLayers.start_new_version`."""
+        """Keep an edited mask and show another; see `ResultLayers.start_new_version`."""
         kept = results.start_new_version(frames)
-        mask = results.mask_layer
-        if mask is not None:
-            self._painted_layers.add(id(mask))
-            mask.events.paint.connect(lambda: self._on_mask_paint(results))
+        self.make_layer(results, MASK)
         return kept
 
     def hide_other_results(self, results: ResultLayers) -> None:
@@ -342,6 +348,7 @@ class LayerAdapter:
 
     def _on_layers_removed(self, event: Any) -> None:
         thaw()
+        self.layer_removed.emit()
         layer = event.value
         if isinstance(layer, Image) and not is_result(layer):
             self._results.pop(id(layer), None)

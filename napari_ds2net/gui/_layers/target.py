@@ -55,6 +55,7 @@ class ResultLayers:
         self.map_layers: dict[str, Image] = {}
         self._written: dict[Frame, int] = {}
         self._versions = 1
+        self._numbered = False
         self.put_away: set[str] = set()
         self.painted: set[Frame] = set()
         self.accepted: set[Frame] = set()
@@ -73,13 +74,18 @@ class ResultLayers:
         names = [name for name in reversed(MAPS) if name not in there]
         return names if self._has_mask_layer() else [MASK, *names]
 
-    def make_layer(self, name: str) -> None:
-        """Add the layer of a map, hidden, or of the mask, on top of the image."""
+    def build_layer(self, name: str) -> Image | Labels:
+        """Make the layer of a map, hidden, or of the mask; the viewer does not have it yet."""
+        return self._build_mask_layer() if name == MASK else self._build_map_layer(name)
+
+    def add_layer(self, name: str, layer: Image | Labels) -> None:
+        """Put a layer from `build_layer` on top of the image."""
         self.put_away.discard(name)
-        if name == MASK:
-            self._make_mask_layer()
+        if isinstance(layer, Labels):
+            self._add_mask_layer(layer)
         else:
-            self._make_map_layer(name)
+            self.map_layers[name] = layer
+            self._insert(layer, [self.source.layer])
 
     def layers(self) -> list[Layer]:
         """Return the layers that are in the viewer, the mask last."""
@@ -110,8 +116,8 @@ class ResultLayers:
             self._viewer.layers.remove(layer)
             self.put_away.add(name)
 
-    def _make_map_layer(self, name: str) -> None:
-        layer = Image(
+    def _build_map_layer(self, name: str) -> Image:
+        return Image(
             self._as_layer(self.results.maps[name]),
             name=f"{self.source.layer.name} {name}",
             colormap=COLORMAPS[name],
@@ -122,10 +128,8 @@ class ResultLayers:
             metadata={RESULT_OF: self.source.layer.name},
             **self._spatial(),
         )
-        self.map_layers[name] = layer
-        self._insert(layer, [self.source.layer])
 
-    def _make_mask_layer(self) -> None:
+    def _build_mask_layer(self) -> Labels:
         layer = Labels(
             self._as_layer(self.mask_array),
             name=self._mask_name(),
@@ -133,8 +137,16 @@ class ResultLayers:
             metadata={RESULT_OF: self.source.layer.name},
             **self._spatial(),
         )
-        if self.mask_array.dtype == np.uint8:
+        if self.mask_array.dtype == np.uint8 and not self._numbered:
             layer.colormap = CyclicLabelColormap(colors=_MASK_COLOURS, name=_MASK_COLOURS_NAME)
+        return layer
+
+    def _add_mask_layer(self, layer: Labels) -> None:
+        """Add a layer of the mask, another one where the mask has become another since."""
+        if not np.may_share_memory(layer.data, self.mask_array):
+            layer = self._build_mask_layer()
+        if self._numbered:
+            self._colour_objects(layer)
         below = [self.source.layer, *self.layers()]
         self.mask_layer = layer
         self._insert(layer, below)
@@ -210,7 +222,9 @@ class ResultLayers:
         return frame in self.painted and self.is_edited(frame)
 
     def start_new_version(self, frames: Sequence[Frame]) -> str:
-        """Leave the mask layer as it is and begin another; return the kept layer's name.
+        """Leave the mask layer as it is and begin another array; return the kept layer's name.
+
+        What is to show the new mask is missing from then on.
 
         Parameters
         ----------
@@ -223,6 +237,7 @@ class ResultLayers:
             self.mask_layer.visible = False
         previous = self.mask_array
         self._versions += 1
+        self._numbered = False
         self.mask_layer = None
         self.mask_array = make_array(self.source.result_shape, previous.dtype)
         for frame in set(self.source.frames()) - set(frames):
@@ -230,7 +245,6 @@ class ResultLayers:
         for frame in frames:
             self._written.pop(frame, None)
             self.painted.discard(frame)
-        self.make_layer(MASK)
         return kept
 
     def write(
@@ -272,8 +286,10 @@ class ResultLayers:
 
     def _set(self, frame: Frame, mask: NDArray[Any], undoable: bool) -> None:
         layer = self.mask_layer
-        if layer is not None and mask.max(initial=0) > 1:
-            self._colour_objects(layer)
+        if mask.max(initial=0) > 1:
+            self._numbered = True
+            if layer is not None:
+                self._colour_objects(layer)
         current = self.mask_array[frame]
         changed = current != mask
         count = int(np.count_nonzero(changed))
