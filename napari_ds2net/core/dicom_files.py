@@ -178,7 +178,9 @@ def _frame(
 ) -> NDArray[Any]:
     """Return a frame as it is meant to be seen."""
     try:
-        pixels = pixel_array(source, index=number if count > 1 else None)
+        with warnings.catch_warnings():  # as in the header
+            warnings.simplefilter("ignore")
+            pixels = pixel_array(source, index=number if count > 1 else None)
         photometric = str(header.get("PhotometricInterpretation") or "")
         if photometric == "PALETTE COLOR":
             colours = apply_color_lut(pixels, header)

@@ -71,6 +71,8 @@ class Scaling:
             wide: NDArray[Any] = values.astype(np.float32 if exact else np.float64)
             scaled = np.clip((wide - self.low) / self.span, 0, 1).astype(np.float32, copy=False)
         scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
+        if scaled.shape == planes.shape:
+            return scaled
         return np.ascontiguousarray(np.broadcast_to(scaled, planes.shape))
 
 

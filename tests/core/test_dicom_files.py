@@ -108,6 +108,11 @@ def test_what_is_dark_in_the_file_may_be_bright_to_the_eye(tmp_path: Path) -> No
     assert np.array_equal(read_image(path), 4095 - pixels)
 
 
+def test_what_pydicom_warns_of_is_not_shown(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.dcm", np.ones((24, 32), np.uint8), NumberOfFrames=0)
+    assert read_image(path).shape == (24, 32)  # warnings are errors here
+
+
 def test_single_bits_become_0_and_255(tmp_path: Path) -> None:
     bits = np.arange(24 * 32).reshape(24, 32) % 3 == 0
     path = write(

@@ -34,6 +34,15 @@ def test_values_of_every_type_are_told_apart(dtype: Any, low: float, span: float
     np.testing.assert_allclose(seen[..., 1], expected, atol=0.005)
 
 
+@pytest.mark.parametrize("shape", [(6, 7), (6, 7, 3), (6, 7, 4), (1, 1, 3)])
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.uint16, np.float32, np.float64])
+def test_what_a_network_gets_may_be_written_to(shape: tuple[int, ...], dtype: Any) -> None:
+    """Torch warns of arrays that may not."""
+    image = np.random.default_rng(0).random(shape).astype(dtype)
+    image.flags.writeable = False
+    assert to_rgb(image).flags.writeable
+
+
 def test_what_is_not_finite_is_black_or_the_nearer_end() -> None:
     image = RAMP.astype(np.float32)
     image[0, :3] = np.nan, np.inf, -np.inf

@@ -222,9 +222,17 @@ def test_labels_of_a_stack_are_read_page_by_page(
         np.testing.assert_array_equal(labels.frame(2), expected[2])
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(labels.array))[:], expected)
         assert labels.frame(2).dtype.kind in "iu"
-    page_by_page(FLOATS)(tmp_path / "fractions.tif")
-    with pytest.raises(ImageError, match="fractions"):
-        read_labels(tmp_path / "fractions.tif")
+    for values, words in (
+        (FLOATS, "fractions"),
+        (np.full((2, 3, 4), np.inf, np.float32), "fractions"),
+        (np.full((2, 3, 4), np.nan), "fractions"),
+        (np.full((2, 3, 4), 1e300), f"expected labels up to {2**32 - 1}"),
+        (np.full((2, 3, 4), 2**40, np.uint64), f"the number {2**40}"),
+        (np.ones((2, 3, 4), np.complex64), "type complex64"),
+    ):
+        page_by_page(values, **GREY)(tmp_path / "no.tif")
+        with pytest.raises(ImageError, match=words):
+            read_labels(tmp_path / "no.tif")
 
 
 def test_a_page_that_is_turned_otherwise_is_named(tmp_path: Path) -> None:

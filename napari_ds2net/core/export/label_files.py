@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ds2net.core.export.subject import HIGHEST_LABEL
 from napari_ds2net.core.frames import Frames
 from napari_ds2net.core.image import ImageData, PixelArray
 from napari_ds2net.core.stack_files import read_stack
@@ -84,11 +85,17 @@ def _looked_at(frames: Iterable[NDArray[Any]], name: str) -> bool:
     """Refuse what cannot be labels; tell whether they are a mask of 0 and 255."""
     highest, is_mask = 0, True
     for frame in frames:
-        if frame.dtype.kind == "f" and not np.array_equal(frame, np.rint(frame)):
+        if frame.dtype.kind not in "buif":
+            raise ImageError(f"{name} holds values of type {frame.dtype}; expected labels.")
+        if not np.isfinite(frame).all() or not np.array_equal(frame, np.rint(frame)):
             raise ImageError(f"{name} holds numbers with fractions; expected labels, whole ones.")
         if frame.dtype != np.bool_ and frame.min(initial=0) < 0:
             raise ImageError(f"{name} holds numbers below 0; expected labels, which start from 0.")
         highest = max(highest, int(frame.max(initial=0)))
+        if highest > HIGHEST_LABEL:
+            raise ImageError(
+                f"{name} holds the number {highest}; expected labels up to {HIGHEST_LABEL}."
+            )
         is_mask = is_mask and bool(np.isin(frame, (0, 255)).all())
     return is_mask and highest == 255
 

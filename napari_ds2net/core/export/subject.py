@@ -18,7 +18,8 @@ from napari_ds2net.core.image import ImageData, PixelArray
 from napari_ds2net.errors import ExportError
 
 Frame = tuple[int, ...]
-_HIGHEST = 2**32 - 1
+HIGHEST_LABEL = 2**32 - 1
+"""What the widest type of label files holds."""
 
 
 class LabelMeaning(StrEnum):
@@ -158,9 +159,10 @@ class ExportSubject:
                 f"The labels have values of type {plane.dtype}; expected whole numbers."
             )
         low, high = int(plane.min(initial=0)), int(plane.max(initial=0))
-        if low < 0 or high > _HIGHEST:
+        if low < 0 or high > HIGHEST_LABEL:
             raise ExportError(
-                f"The labels go from {low} to {high}; expected whole numbers from 0 to {_HIGHEST}."
+                f"The labels go from {low} to {high}; expected whole numbers from 0 to "
+                f"{HIGHEST_LABEL}."
             )
         return plane
 
