@@ -201,18 +201,34 @@ def test_places_in_a_part_that_was_accepted_do_not_come_again(
 
 @pytest.mark.usefixtures("small_places")
 def test_pressing_twice_accepts_one_part(
-    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = stored(tmp_path / "i.zarr")
+    image[:] = 0
+    image[20:40, 20:40] = 255
+    image[100:110, 90:100] = 255
     viewer.add_image(image, name="slide", contrast_limits=(0, 255), metadata={"model": "nuclei"})
     click(qtbot, panel, "run_button")
     settle(qtbot, lambda: not panel.controller.is_running)
     next_place(qtbot, panel)
     click(qtbot, panel, "edit_part_button")
+    shown: list[str] = []
+    go_on = panel.controller.big_review.show_next_place
+
+    def counted(*args: Any, **choices: Any) -> None:
+        go_on(*args, **choices)
+        shown.append(panel.status_label.text())
+
+    monkeypatch.setattr(panel.controller.big_review, "show_next_place", counted)
     click(qtbot, panel, "accept_button")
     click(qtbot, panel, "accept_button")
-    settle(qtbot, lambda: "the next one is the first" in panel.status_label.text())
-    assert len(corrections()) == 1
+    answered: list[object] = []
+    panel.controller.acceptance.background.run(lambda: None, answered.append, answered.append)
+    settle(qtbot, lambda: bool(answered))  # after all that was begun before
+    (kept,) = Workspace.open(default_folder("nuclei")).corrections()
+    assert kept.revision == 2
+    assert len(shown) == 1
+    assert shown[0].endswith("Uncertain place 2 of 2.")
 
 
 def test_the_layers_of_a_big_image_are_compared_as_any_others(

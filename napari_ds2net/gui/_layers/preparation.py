@@ -8,6 +8,9 @@ import gc
 import threading
 from importlib import import_module
 
+import numpy as np
+from napari.layers import Labels
+
 _MODULES = ("pandas", "scipy.ndimage", "scipy.sparse.csgraph", "skimage.draw")
 """napari's first labels layer imports pandas; the others make masks."""
 
@@ -50,10 +53,12 @@ def _load() -> None:
     """Import and compute what would otherwise hold the window up for half a second.
 
     vispy keeps the patterns of dashed lines, which every labels layer has for its polygons, once
-    they are computed.
+    they are computed. napari's first layer of numbered labels loads a compiler, where there is one.
     """
     for module in _MODULES:
         import_module(module)
     with contextlib.suppress(ImportError, AttributeError):  # moved: the first layer is slower then
         import_module("vispy.visuals.line.dash_atlas").DashAtlas()
+    for numbers in (np.uint16, np.uint32):
+        Labels(np.ones((1, 1), numbers))
     freeze()
