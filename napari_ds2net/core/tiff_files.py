@@ -47,11 +47,25 @@ def read_tiff(path: Path, *, as_stored: bool = False) -> NDArray[Any]:
     except _NeedsOtherDecoder as reason:
         try:
             return read_with_pillow(path, as_stored=as_stored)
-        except (OSError, ValueError) as error:
-            raise ImageError(
-                f"{path.name} is packed in a way that cannot be read here ({reason}); install the "
-                "Python package imagecodecs, or save it without compression."
-            ) from error
+        except (OSError, ValueError, ImageError) as error:  # damaged, or too large for Pillow
+            raise ImageError(no_decoder(path.name, str(reason))) from error
+
+
+def no_decoder(name: str, packing: str = "") -> str:
+    """Say that a file is packed in a way that nothing here unpacks."""
+    how = f" ({packing})" if packing else ""
+    return (
+        f"{name} is packed in a way that cannot be read here{how}; install the Python package "
+        "imagecodecs, or save it without compression."
+    )
+
+
+def unknown_packing(page: tifffile.TiffPage) -> str:
+    """Name how a page is packed if tifffile cannot unpack that here; empty if it can."""
+    packing = int(page.compression)
+    if packing in tifffile.TIFF.DECOMPRESSORS:
+        return ""
+    return str(getattr(page.compression, "name", packing))
 
 
 def lacks_decoder(error: Exception) -> bool:

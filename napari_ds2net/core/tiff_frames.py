@@ -19,6 +19,7 @@ from napari_ds2net.core.tiff_files import (
     PageLook,
     foreign_colours,
     lacks_decoder,
+    no_decoder,
     refuse_bombs,
     refuse_several,
 )
@@ -126,10 +127,7 @@ class TiffFrames(Frames):
             ) from error
         except Exception as error:  # what a damaged page makes a decoder raise has no common class
             if lacks_decoder(error):
-                raise ImageError(
-                    f"{self.path.name} is packed in a way that cannot be read here; install the "
-                    "Python package imagecodecs, or save it without compression."
-                ) from error
+                raise ImageError(no_decoder(self.path.name)) from error
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise ImageError(
                 f"Frame {number + 1} of {self._layout.count} of {self.path.name} cannot be read "

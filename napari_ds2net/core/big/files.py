@@ -15,6 +15,7 @@ from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.core.image import CHANNELS, ImageData, PixelArray
 from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT
+from napari_ds2net.core.tiff_files import no_decoder, unknown_packing
 from napari_ds2net.core.tiff_steps import steps_of_tiff
 from napari_ds2net.errors import ImageError
 
@@ -80,6 +81,8 @@ def _open_tiff(path: Path) -> ImageData:
     if int(page.photometric) not in _PLAIN:
         kind = tifffile.PHOTOMETRIC(page.photometric).name
         raise ImageError(f"{path.name} has colours as {kind}, which are not read part by part.")
+    if packing := unknown_packing(page):
+        raise ImageError(no_decoder(path.name, packing))
     tag = page.tags.get(ORIENTATION_TAG)
     if tag is not None and int(tag.value) != UPRIGHT:
         raise ImageError(f"{path.name} is stored turned, which is not read part by part.")

@@ -10,8 +10,10 @@ import pytest
 import tifffile
 import zarr
 
+from napari_ds2net.core.big import files
 from napari_ds2net.core.big.files import count_pixels, open_big
 from napari_ds2net.core.big.rows import RowReader
+from napari_ds2net.core.tiff_files import unknown_packing
 from napari_ds2net.errors import ImageError
 
 PIXELS: Any = np.random.default_rng(0).integers(0, 255, (70, 90, 3), np.uint8)
@@ -114,3 +116,26 @@ def test_rows_are_read_once_and_in_their_place(rows: int | None) -> None:
         part = (slice(start, start + 30), slice(3, 40))
         np.testing.assert_array_equal(reader[part], PIXELS[part])
     np.testing.assert_array_equal(reader[::9, ::7], PIXELS[::9, ::7])
+
+
+def test_a_packing_that_nothing_here_unpacks_part_by_part_is_left_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PIXELS, photometric="rgb", compression="zlib")
+    assert count_pixels(path) == 70 * 90
+    monkeypatch.setattr(files, "unknown_packing", lambda _: "LZW")
+    with pytest.raises(
+        ImageError, match=r"a\.tif .*\(LZW\); install the Python package imagecodecs"
+    ):
+        open_big(path)
+    assert count_pixels(path) == 0  # so that it is read as a whole
+
+
+def test_packings_are_known_or_named(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS, photometric="rgb", compression="zlib")
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        page = file.pages.first
+        assert unknown_packing(page) == ""
+        page.compression = tifffile.COMPRESSION.THUNDERSCAN
+        assert unknown_packing(page) == "THUNDERSCAN"
