@@ -75,7 +75,8 @@ class Hospital:
 
     def pick(self, count: int, seed: int, order: str) -> tuple[list[int], list[int]]:
         """Return images to correct, one of each group, and the tested ones that are unlike them."""
-        pool = np.asarray([at for at in range(len(self.planes)) if at not in self.tested])
+        open_planes = [at for at in range(len(self.planes)) if at not in self.tested]
+        pool = np.asarray(open_planes, np.int64)
         pool = np.random.default_rng((seed, count)).permutation(pool)
         if order == "queue":
             pool = pool[np.argsort(-self._uncertainty()[pool], kind="stable")]

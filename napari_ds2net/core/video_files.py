@@ -18,6 +18,12 @@ from napari_ds2net.errors import ImageError
 
 _FAR = 64
 """Frames ahead from which jumping to the next key frame beats decoding all between."""
+_ALWAYS_LENIENT = 19
+"""The PyAV that takes texts in any encoding by itself, and no word for it any more."""
+_LENIENT: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < _ALWAYS_LENIENT else {}
+)
+"""What lets PyAV open a file whose texts, which nobody reads, are in an odd encoding."""
 
 
 class VideoFrames(Frames):
@@ -165,7 +171,7 @@ def _opened(path: Path) -> tuple[InputContainer, VideoStream]:
     if not path.is_file():
         raise ImageError(f"There is no file {path}.")
     try:
-        container = av.open(path, metadata_errors="replace")  # texts are not needed
+        container = av.open(path, **_LENIENT)
     except Exception as error:  # damage makes PyAV raise more than FFmpeg's own errors
         raise ImageError(
             f"{path.name} cannot be opened as a video ({_reason(error)}); it may be damaged, cut "

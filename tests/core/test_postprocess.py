@@ -117,7 +117,7 @@ def test_a_slider_can_be_followed() -> None:
     """The time is this thread's own, so that a busy machine does not matter."""
     noise = np.random.default_rng(0).standard_normal((250, 250)).astype(np.float32)
     blobs = np.asarray(ndimage.zoom(ndimage.gaussian_filter(noise, 3), 8, order=1))
-    probability = 1 / (1 + np.exp(-blobs / blobs.std()))
+    probability = (1 / (1 + np.exp(-blobs / blobs.std()))).astype(np.float32)
     options = PostprocessOptions(threshold=0.7, smallest_object_px=100, fill_holes=True)
     times: list[float] = []
     for _ in range(5):

@@ -60,4 +60,4 @@ def test_a_faint_map_is_made_visible_and_its_range_named() -> None:
     faint = np.linspace(0.9, 1.0, 101, dtype=np.float32)[np.newaxis]
     panel = sample_output.stretched("detail mask", faint)
     assert panel.caption == "detail mask, 0.901 to 0.999"
-    assert (panel.picture.min(), panel.picture.max()) == (0, 255)
+    assert (int(panel.picture.min()), int(panel.picture.max())) == (0, 255)

@@ -206,7 +206,7 @@ def test_paper_curves_equal_a_mask_per_threshold() -> None:
 
 def test_paper_levels_reach_from_0_to_255_unless_the_map_is_constant() -> None:
     levels = paper_levels(np.array([[0.30, 0.35], [0.40, 0.32]], dtype=np.float32))
-    assert (levels.min(), levels.max()) == (0, 255)
+    assert (int(levels.min()), int(levels.max())) == (0, 255)
     assert not paper_levels(np.full((3, 3), 0.7)).any()
 
 

@@ -121,7 +121,7 @@ def divide_folder(
     fresh = [at for at in range(count) if groups[at] not in old]
     chosen: list[int] = []
     if len({groups[at] for at in fresh}) > 1:
-        of_fresh = np.asarray([groups[at] for at in fresh])
+        of_fresh = np.asarray([groups[at] for at in fresh], np.int64)
         share = min(0.9, settings.hold_out_share * count / len(fresh))
         held = hold_out(of_fresh, ["corrections"] * len(fresh), share, settings.seed)
         chosen = [at for at, out in zip(fresh, held, strict=True) if out]
