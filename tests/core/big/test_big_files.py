@@ -124,7 +124,11 @@ def test_a_packing_that_nothing_here_unpacks_part_by_part_is_left_to_others(
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, PIXELS, photometric="rgb", compression="zlib")
     assert count_pixels(path) == 70 * 90
-    monkeypatch.setattr(files, "unknown_packing", lambda _: "LZW")
+
+    def unknown(_: tifffile.TiffPage) -> str:
+        return "LZW"
+
+    monkeypatch.setattr(files, "unknown_packing", unknown)
     with pytest.raises(
         ImageError, match=r"a\.tif .*\(LZW\); install the Python package imagecodecs"
     ):
