@@ -139,6 +139,9 @@ class BigRuns(QObject):
             return False
         model, options = self._model(), self._panel.options
         path = result_folder(source, model, options)
+        if (shown := self._shown.get(id(source.layer))) is not None:
+            shown.save_part()  # and no stroke is written into what the worker makes anew
+            shown.close_part()
         number, run = self._bridge.start(
             self, segment_big, source.image_data(), path, model, self._panel.device, options
         )
@@ -167,10 +170,10 @@ class BigRuns(QObject):
         active = self._active
         if active is not None and active.source.layer is layer:
             active.run.cancel()
+        self._write_parts()
         shown = self._shown.pop(id(layer), None)
         self._made.pop(id(layer), None)
         if shown is not None:
-            shown.save_part()
             shown.remove()
 
     # ------------------------------------------------------------ run's answers
@@ -254,7 +257,7 @@ class BigRuns(QObject):
         shown = self._shown.get(key)
         if shown is None or shown.path != active.path or not shown.is_there():
             if shown is not None:
-                shown.save_part()
+                self._write_parts()
                 shown.remove()
             from napari_ds2net.gui._layers.big_target import BigLayers  # see _preload
 
@@ -346,9 +349,8 @@ class BigRuns(QObject):
         self._saving.stop()
         try:
             saved = [shown.save_part() for shown in self._shown.values()]
-        except OSError as error:
-            words = f"The edit cannot be written ({error.strerror or error}); make room for it."
-            self._panel.set_status(_messages.complain(ImageError(words)))
+        except DS2NetError as error:
+            self._panel.set_status(_messages.complain(error))
             return False
         return any(saved)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_ds2net.core.big.store import MASK, BigResult
 from napari_ds2net.core.events import RowsDone
-from napari_ds2net.gui._layers import LayerAdapter, Region
+from napari_ds2net.gui._layers import LayerAdapter, Region, big_target
 from napari_ds2net.gui.widgets import SegmentWidget
 from napari_ds2net.workspace import ModelUsed, Workspace, default_folder
 from tests.gui.big import IMAGE, growing, let_small_be_big, stored
@@ -170,3 +171,45 @@ def test_a_part_teaches_nothing_to_a_network_that_sees_the_whole(
     click(qtbot, panel, "accept_part_button")
     assert "press 'Edit in view'" in panel.status_label.text()
     assert not Workspace.open(default_folder("polyp")).corrections()
+
+
+def test_what_was_painted_is_not_lost_where_it_cannot_be_written(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = open_part(qtbot, viewer, panel, tmp_path / "i.zarr", "nuclei")
+    corner = np.asarray(part.translate)
+    part.paint((5, 7), 9)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(big_target, "write_part", full)
+        for name in ("edit_part_button", "run_button"):
+            panel.set_status("")
+            click(qtbot, panel, name)
+            assert "cannot be written" in panel.status_label.text()
+            assert layer(viewer, "slide mask part") is part
+            assert not panel.controller.is_running
+    click(qtbot, panel, "edit_part_button")
+    (folder,) = (tmp_path / "segmentations").iterdir()
+    at = tuple(int(n) for n in corner + np.array((5, 7)))
+    assert BigResult.open(folder).levels(MASK)[0][at] == 9
+
+
+def test_a_part_is_written_and_closed_before_its_mask_is_made_anew(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, engine: ThreadEngine, tmp_path: Path
+) -> None:
+    part = open_part(qtbot, viewer, panel, tmp_path / "i.zarr", "nuclei")
+    part.paint((5, 7), 9)
+    found: list[bool] = []
+
+    def looking(image: Any, path: Path, *args: Any) -> Any:
+        found.append(BigResult.open(path).is_edited)
+        return growing(image, path, *args)
+
+    engine.replaced["segment_big"] = looking
+    click(qtbot, panel, "run_button")
+    assert part not in viewer.layers
+    settle(qtbot, lambda: not panel.controller.is_running)
+    assert found == [True]

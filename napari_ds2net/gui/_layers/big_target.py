@@ -19,6 +19,8 @@ from napari_ds2net.gui._layers.target import COLORMAPS
 
 LARGEST_PART_PX = 4096
 """Edge of the largest part of a mask that is opened for painting."""
+_LAST_FIRST = (PROBABILITY, "detail", "semantic", "uncertainty")
+"""The maps; each is put right above the image, so that the list reads as that of any other."""
 _NAMES = {"detail": "detail mask", "semantic": "semantic mask"}
 
 
@@ -70,7 +72,7 @@ class BigLayers:
         self._place: tuple[slice, slice] = (slice(0), slice(0))
         self._saved: NDArray[Any] | None = None
         self._proposed: NDArray[Any] | None = None
-        self._missing = [PROBABILITY, "detail", "semantic", "uncertainty"]
+        self._missing = {name: self.result.levels(name) for name in _LAST_FIRST}
         self._mask_layer = self._mask()
         self._add(self._mask_layer)
 
@@ -81,8 +83,8 @@ class BigLayers:
         at most.
         """
         if self._missing and self.source.layer in self._viewer.layers:
-            name = self._missing.pop()
-            layer = self._map(name)
+            name, levels = self._missing.popitem()
+            layer = self._map(name, levels)
             self._maps[_NAMES.get(name, name)] = layer
             self._add(layer)
         return bool(self._missing)
@@ -103,9 +105,9 @@ class BigLayers:
 
     def remove(self) -> None:
         """Take the layers out of the viewer; the folder stays."""
-        for layer in [*self.layers(), *([] if self._part is None else [self._part])]:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        for layer in self.layers():
+            self._viewer.layers.remove(layer)
+        self.close_part()
 
     def is_there(self) -> bool:
         """Tell whether the mask is in the viewer."""
@@ -122,7 +124,7 @@ class BigLayers:
         Raises
         ------
         ImageError
-            The part is too large.
+            The part is too large, or what was painted on the last one cannot be written.
         """
         self.save_part()
         sides = [side.stop - side.start for side in place]
@@ -132,8 +134,7 @@ class BigLayers:
                 "can be painted on at once; zoom in."
             )
         pixels = np.asarray(self.result.levels(MASK)[0][place])
-        if self._part is not None and self._part in self._viewer.layers:
-            self._viewer.layers.remove(self._part)
+        self.close_part()
         spatial = self._spatial()
         corner = np.array([side.start for side in place], float)
         layer = Labels(pixels, name=f"{self.source.layer.name} mask part", **spatial)
@@ -143,6 +144,12 @@ class BigLayers:
         self._part, self._place, self._saved = layer, place, pixels.copy()
         self._proposed = None if self.result.is_edited else pixels.copy()
         return layer
+
+    def close_part(self) -> None:
+        """Take the part that is open out of the viewer; what was painted has been written."""
+        part, self._part, self._saved = self._part, None, None
+        if part is not None and part in self._viewer.layers:
+            self._viewer.layers.remove(part)
 
     def open_part(self) -> OpenPart | None:
         """Return the part that is open for painting; None where there is none."""
@@ -180,7 +187,13 @@ class BigLayers:
         return self._part is not None and bool(layer == self._part)  # napari's keys bring a proxy
 
     def save_part(self) -> bool:
-        """Write what was painted into the folder; tell whether there was anything."""
+        """Write what was painted into the folder; tell whether there was anything.
+
+        Raises
+        ------
+        ImageError
+            It cannot be written; it stays as it is in the layer.
+        """
         if self._part is None or self._saved is None:
             return False
         pixels: NDArray[Any] = np.asarray(self._part.data)
@@ -189,16 +202,22 @@ class BigLayers:
             return False
         low, high = changed.min(axis=0), changed.max(axis=0) + 1
         box = (slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))
-        write_part(self.result, self._place[0].start + box[0].start,
-                   self._place[1].start + box[1].start, pixels[box])  # fmt: skip
+        top, left = (side.start + part.start for side, part in zip(self._place, box, strict=True))
+        try:
+            write_part(self.result, top, left, pixels[box])
+        except OSError as error:
+            raise ImageError(
+                f"What was painted cannot be written to {self.path} ({error.strerror or error}); "
+                "free some space there. It is not lost while the layer is open."
+            ) from error
         self._saved[box] = pixels[box]
         self.refresh()
         return True
 
-    def _map(self, name: str) -> Image:
+    def _map(self, name: str, levels: list[Any]) -> Image:
         shown = _NAMES.get(name, name)
         return Image(
-            self.result.levels(name),
+            levels,
             multiscale=True,
             name=f"{self.source.layer.name} {shown}",
             colormap=COLORMAPS[shown],
