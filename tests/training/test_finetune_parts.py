@@ -231,6 +231,8 @@ def test_the_candidate_that_surely_does_best_over_all_folds_is_chosen() -> None:
     assert choose([], among) == among[0]
     lucky = [np.asarray([[0.5, 0.5, 0.5, 0.5], [0.7, 0.4, 0.4, 0.51]])]
     assert choose(lucky, among[:2]) == among[0]
+    slight = [np.asarray([[0.5, 0.5, 0.5, 0.5], [0.515, 0.515, 0.51, 0.515]])]
+    assert choose(slight, among[:2]) == among[0]
 
 
 def test_candidates_begin_with_the_usual_share_and_the_own_threshold() -> None:

@@ -57,7 +57,9 @@ class FineTuneSettings:
     mixing, usual_share
         Candidates for the share of the learned weights in the result,
         ``start + share * (learned - start)``, and the one nearest to which is taken where
-        cross-validation does not speak for another.
+        cross-validation does not speak clearly for another. Half: on images that were not
+        corrected it gained as much as more does, forgot half as much, and its worst loss was a
+        third.
     threshold_shifts
         Further thresholds of the probability to choose from, by how far their logit is from that
         of the network's own.
@@ -87,7 +89,7 @@ class FineTuneSettings:
     distillation: float = 0.0
     average_decay: float = 0.98
     mixing: tuple[float, ...] = (0.5, 0.75, 1.0)
-    usual_share: float = 0.75
+    usual_share: float = 0.5
     threshold_shifts: tuple[float, ...] = (1.0,)
     semi: SemiSettings = dataclasses.field(default_factory=SemiSettings)
     hold_out_share: float = 0.25
