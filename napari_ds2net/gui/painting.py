@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from qtpy.QtCore import QCoreApplication, QEvent, QObject
 from qtpy.QtWidgets import QWidget
 
@@ -35,9 +37,10 @@ class PaintingApart(QObject):
         window, self._window = self._window, None
         wanted, self._wanted = self._wanted, False
         if window is not None:
-            window.removeEventFilter(self)
-            if wanted:
-                QCoreApplication.postEvent(window, QEvent(QEvent.Type.UpdateRequest))
+            with contextlib.suppress(RuntimeError):  # the window is being closed
+                window.removeEventFilter(self)
+                if wanted:
+                    QCoreApplication.postEvent(window, QEvent(QEvent.Type.UpdateRequest))
         return wanted
 
     def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QCoreApplication, Qt
+from qtpy.QtCore import QCoreApplication, QEvent, Qt
 from qtpy.QtGui import QPaintEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
@@ -73,3 +73,19 @@ def test_a_floating_dock_puts_off_the_window_that_it_belongs_to(qtbot: QtBot) ->
     assert canvas.painted == before
     painting.release()
     qtbot.waitUntil(lambda: canvas.painted > before)
+
+
+def test_a_window_that_is_closed_meanwhile_is_let_go(qtbot: QtBot) -> None:
+    window, canvas = QMainWindow(), Canvas()
+    window.setCentralWidget(canvas)
+    window.show()
+    qtbot.waitUntil(lambda: canvas.painted > 0)
+    painting = PaintingApart(canvas)
+    released: list[bool] = []
+    canvas.destroyed.connect(lambda: released.append(painting.release()))
+    painting.hold()
+    canvas.update()
+    QCoreApplication.processEvents()
+    window.deleteLater()
+    QCoreApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete.value)
+    assert released == [True]
