@@ -32,6 +32,7 @@ class _Review:
     places: list[UncertainPlace] = field(default_factory=list[UncertainPlace])
     seen: list[UncertainPlace] = field(default_factory=list[UncertainPlace])
     waiting: list[UncertainPlace] = field(default_factory=list[UncertainPlace])
+    accepted: list[tuple[slice, slice]] = field(default_factory=list[tuple[slice, slice]])
 
     def is_of(self, result: BigResult, rows: int) -> bool:
         """Tell whether the places are those of a result with so many rows."""
@@ -40,22 +41,21 @@ class _Review:
     def take(self, result: BigResult, rows: int, places: list[UncertainPlace]) -> None:
         """Take places that were sought anew; those that were shown are not shown again."""
         self.result, self.rows, self.places = result, rows, places
-        self.waiting = [each for each in places if not _lies_in(each, self.seen)]
+        self.waiting = [each for each in self.open_places() if not _lies_in(each, self.seen)]
 
-    def leave_out(self, place: tuple[slice, slice]) -> None:
-        """Take what lies in a part, which was looked at, from the places that wait."""
-        self.waiting = [
-            each
-            for each in self.waiting
-            if not all(
-                side.start <= at < side.stop for side, at in zip(place, each.centre, strict=True)
-            )
-        ]
+    def accept(self, part: tuple[slice, slice]) -> None:
+        """Leave out what lies in a part, now and later."""
+        self.accepted.append(part)
+        self.waiting = [each for each in self.waiting if not _is_inside(each, part)]
+
+    def open_places(self) -> list[UncertainPlace]:
+        """Return the places that are in no part that was accepted."""
+        return [p for p in self.places if not any(_is_inside(p, part) for part in self.accepted)]
 
     def next_place(self) -> UncertainPlace | None:
         """Return the next place; after the last one None, and then the first again."""
         if not self.waiting:
-            self.seen, self.waiting = [], list(self.places)
+            self.seen, self.waiting = [], self.open_places()
             return None
         self.seen.append(self.waiting.pop(0))
         return self.seen[-1]
@@ -113,11 +113,15 @@ class BigReview(QObject):
             self._panel.set_status(words)
             if part is None or not self._is_still_open(shown, part.place):
                 return
-            if self._review is not None and self._review.of is shown:
-                self._review.leave_out(part.place)
+            self._review_of(shown).accept(part.place)
             self.show_next_place(f"{words} ", open_it=True)
 
         self._parts.accept(accepted)
+
+    def _review_of(self, shown: BigLayers) -> _Review:
+        if self._review is None or self._review.of is not shown:
+            self._review = _Review(shown)
+        return self._review
 
     def _is_still_open(self, shown: BigLayers, place: tuple[slice, slice]) -> bool:
         """Tell whether a part is still what is reviewed; the button may be pressed twice."""
@@ -137,9 +141,7 @@ class BigReview(QObject):
         shown = self._big.reviewed_layers()
         if shown is None or self._is_seeking:
             return
-        if self._review is None or self._review.of is not shown:
-            self._review = _Review(shown)
-        review, result, rows = self._review, shown.result, self._big.rows_written
+        review, result, rows = self._review_of(shown), shown.result, self._big.rows_written
         if review.is_of(result, rows):
             self._show(review, said, open_it=open_it)
             return
@@ -163,9 +165,13 @@ class BigReview(QObject):
                 return
             total = len(review.seen) + len(review.waiting)
             self._panel.set_status(f"{said}Uncertain place {len(review.seen)} of {total}{so_far}.")
-        elif review.places:
+        elif review.waiting:
             self._panel.set_status(
                 f"{said}That was the last uncertain place{so_far}; the next one is the first."
+            )
+        elif review.places:
+            self._panel.set_status(
+                f"{said}Every uncertain place{so_far} is in a part that you accepted."
             )
         else:
             self._panel.set_status(
@@ -183,6 +189,11 @@ def _overlap(one: tuple[slice, slice], other: tuple[slice, slice]) -> bool:
         max(mine.start, theirs.start) < min(mine.stop, theirs.stop)
         for mine, theirs in zip(one, other, strict=True)
     )
+
+
+def _is_inside(place: UncertainPlace, part: tuple[slice, slice]) -> bool:
+    """Tell whether the middle of a place lies in a part."""
+    return all(side.start <= at < side.stop for side, at in zip(part, place.centre, strict=True))
 
 
 def _lies_in(place: UncertainPlace, others: Sequence[UncertainPlace]) -> bool:

@@ -176,14 +176,15 @@ def test_a_part_is_accepted_and_the_next_place_is_opened(
     assert "is not in view" in accept(qtbot, panel)
     assert len(corrections()) == 1
     viewer.scene.camera.center = (0, 104.5, 94.5)
-    assert "That was the last uncertain place" in accept(qtbot, panel)
+    assert "Every uncertain place is in a part that you accepted" in accept(qtbot, panel)
     assert len(corrections()) == 2
     assert layer(viewer, "slide mask part") is second
 
 
 @pytest.mark.usefixtures("small_places")
+@pytest.mark.parametrize("was_sought", [False, True])
 def test_places_in_a_part_that_was_accepted_do_not_come_again(
-    qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
+    was_sought: bool, qtbot: QtBot, viewer: Any, panel: SegmentWidget, tmp_path: Path
 ) -> None:
     image = stored(tmp_path / "i.zarr")
     image[:] = 0
@@ -192,11 +193,13 @@ def test_places_in_a_part_that_was_accepted_do_not_come_again(
     viewer.add_image(image, name="slide", contrast_limits=(0, 255), metadata={"model": "nuclei"})
     click(qtbot, panel, "run_button")
     settle(qtbot, lambda: not panel.controller.is_running)
-    next_place(qtbot, panel)
+    if was_sought:
+        next_place(qtbot, panel)
     viewer.reset_view()
     click(qtbot, panel, "edit_part_button")
     assert layer(viewer, "slide mask part").data.shape == image.shape
-    assert "That was the last uncertain place" in accept(qtbot, panel)
+    for said in (accept(qtbot, panel), next_place(qtbot, panel)):
+        assert said.endswith("Every uncertain place is in a part that you accepted.")
 
 
 @pytest.mark.usefixtures("small_places")
