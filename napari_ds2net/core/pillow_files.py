@@ -54,6 +54,15 @@ def read_with_pillow(path: Path, *, as_stored: bool = False) -> NDArray[Any]:
     return upright(pixels, orientation)
 
 
+def begins_with_a_colour(path: Path) -> bool:
+    """Tell whether a file has a palette that does not begin with black, as those of labels do."""
+    try:
+        with Image.open(path, formats=_FORMATS) as picture:
+            return picture.mode == "P" and (picture.getpalette() or [])[:3] != [0, 0, 0]
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False  # whoever reads it says what is wrong
+
+
 def _most_pixels() -> int:
     return 2 * (Image.MAX_IMAGE_PIXELS or 0)
 

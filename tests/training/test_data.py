@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -53,6 +54,22 @@ def test_masks_of_two_values_are_binary_and_others_are_labels(tmp_path: Path) ->
     Image.fromarray(labels).save(tmp_path / "l.png")
     assert load_mask(tmp_path / "b.png").tolist() == [[0, 1], [1, 0]]
     assert load_mask(tmp_path / "l.png").tolist() == labels.tolist()
+
+
+def test_numbers_of_a_mask_are_those_that_the_file_holds(tmp_path: Path) -> None:
+    labels = np.array([[0, 1, 2], [2, 0, 3]], np.uint8)
+    indexed = Image.fromarray(labels)
+    indexed.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 255, 255, 0])  # 1 and 2 as bright as 3
+    indexed.save(tmp_path / "labels.png")
+    indexed.save(tmp_path / "labels.tif")
+    for name in ("labels.png", "labels.tif"):
+        assert load_mask(tmp_path / name).tolist() == labels.tolist(), name
+    white_first = Image.fromarray(np.array([[1, 0], [0, 1]], np.uint8))
+    white_first.putpalette([255, 255, 255, 0, 0, 0])
+    white_first.save(tmp_path / "white.png")
+    assert load_mask(tmp_path / "white.png").tolist() == [[0, 1], [1, 0]]
+    tifffile.imwrite(tmp_path / "true.tif", labels > 1)  # says that white is 0, and means it not
+    assert load_mask(tmp_path / "true.tif").tolist() == (labels > 1).astype(int).tolist()
 
 
 def test_masks_come_in_every_format_that_is_read(tmp_path: Path) -> None:

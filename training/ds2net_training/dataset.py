@@ -16,6 +16,7 @@ from ds2net_training.events import ImagesRead
 from ds2net_training.seams import find_seams
 from ds2net_training.settings import ModelSettings
 from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image
+from napari_ds2net.core.pillow_files import begins_with_a_colour
 from napari_ds2net.core.preprocess import to_rgb
 from napari_ds2net.errors import DatasetError, ImageError
 from napari_ds2net.network.card import Framing
@@ -94,15 +95,16 @@ def load_mask(path: Path | str) -> NDArray[Any]:
     Returns
     -------
     Shape (Y, X). A mask of at most two values, 0 and another, gives uint8 0 and 1; any other gives
-    instance labels of the file's own type, 0 for background. Of a coloured mask the brightest
-    channel counts.
+    instance labels of the file's own type, 0 for background. Numbers are those that the file
+    holds: of a palette that begins with black, as those of labels do, the indices. Of any other
+    coloured mask the brightest channel counts.
 
     Raises
     ------
     DatasetError
         The file is no image of whole numbers.
     """
-    mask = load_image(path)
+    mask = _load(path, as_stored=not begins_with_a_colour(Path(path)))
     if mask.ndim == 3:
         mask = mask[..., :3].max(axis=-1)
     if not np.issubdtype(mask.dtype, np.integer) and mask.dtype != np.bool_:
@@ -115,8 +117,12 @@ def load_mask(path: Path | str) -> NDArray[Any]:
 
 def load_image(path: Path | str) -> NDArray[Any]:
     """Read what `read_image` reads; DatasetError with its sentence if that fails."""
+    return _load(path)
+
+
+def _load(path: Path | str, *, as_stored: bool = False) -> NDArray[Any]:
     try:
-        return read_image(path)
+        return read_image(path, as_stored=as_stored)
     except ImageError as error:
         raise DatasetError(str(error)) from error
 
