@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import math
@@ -54,6 +55,7 @@ class _BigRun:
     made: Choices
     began: float = field(default_factory=time.monotonic)
     rows: int = 0
+    is_mask_begun: bool = False
 
 
 class BigRuns(QObject):
@@ -193,7 +195,10 @@ class BigRuns(QObject):
         elif isinstance(event, TileDone):
             self._progress(active, event, f"Tile {event.done:,} of {event.total:,}")
         elif isinstance(event, BlockDone):
-            self._show(active)
+            shown = self._show(active)
+            if not active.is_mask_begun:
+                active.is_mask_begun = True
+                shown.reopen()  # in another type, perhaps
             self._progress(active, event, "Making the mask")
             if not self._refreshing.isActive():
                 self._refreshing.start()
@@ -205,7 +210,6 @@ class BigRuns(QObject):
             return
         shown = self._show(active)
         self._end()
-        shown.reopen()
         if shown is self.chosen_layers():
             shown.select_mask()
         self.image_changed()
@@ -236,7 +240,11 @@ class BigRuns(QObject):
             )
 
     def _end(self) -> None:
-        self._active = None
+        active, self._active = self._active, None
+        shown = None if active is None else self._shown.get(id(active.source.layer))
+        if shown is not None:
+            with contextlib.suppress(DS2NetError):  # somebody took the folder away
+                shown.reopen()
         self._panel.set_running(False)
         self._refreshing.stop()
         self._refresh()

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from napari_ds2net.core.big.store import MASK, BigResult
-from napari_ds2net.core.events import RowsDone
+from napari_ds2net.core.big.store import MASK, BigResult, Layout
+from napari_ds2net.core.events import BlockDone, RowsDone
 from napari_ds2net.gui._layers import LayerAdapter, Region, big_target
 from napari_ds2net.gui.widgets import SegmentWidget
 from napari_ds2net.workspace import ModelUsed, Workspace, default_folder
-from tests.gui.big import IMAGE, growing, let_small_be_big, stored
+from tests.gui.big import IMAGE, SHAPE, growing, let_small_be_big, stored
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.window import click, layer, settle
 
@@ -88,6 +88,9 @@ def test_what_is_done_stays_when_it_is_cancelled(
     mask = layer(viewer, "slide mask").data[0]
     np.testing.assert_array_equal(mask[:80], IMAGE[:80] > 127)
     assert not mask[80:].any()
+    click(qtbot, panel, "edit_part_button")  # or the run that goes on would write over the edit
+    assert "not finished; press Segment to go on" in panel.status_label.text()
+    assert "slide mask part" not in viewer.layers
 
 
 def test_layers_go_with_their_image_and_the_folder_stays(
@@ -213,3 +216,28 @@ def test_a_part_is_written_and_closed_before_its_mask_is_made_anew(
     assert part not in viewer.layers
     settle(qtbot, lambda: not panel.controller.is_running)
     assert found == [True]
+
+
+def test_a_mask_that_is_begun_in_another_type_is_taken_up_at_once(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, engine: ThreadEngine, tmp_path: Path
+) -> None:
+    open_part(qtbot, viewer, panel, tmp_path / "i.zarr", "nuclei")
+
+    def renewing(image: Any, path: Path, *args: Any) -> Iterator[Any]:
+        result = BigResult.open(path)
+        layout = Layout(shape=SHAPE, mask_type="uint8", chunk_px=40, smallest_level_px=80)
+        result.renew_mask(layout)
+        result.levels(MASK)[0][:] = 3
+        yield BlockDone(1, 2)
+        engine.gate.clear()
+        yield BlockDone(2, 2)
+
+    engine.replaced["segment_big"] = renewing
+    click(qtbot, panel, "run_button")
+    mask = layer(viewer, "slide mask")
+    settle(qtbot, lambda: mask.data[0].dtype == "uint8")
+    assert (mask.data[0][:] == 3).all()
+    click(qtbot, panel, "cancel_button")
+    engine.gate.set()
+    settle(qtbot, lambda: not panel.controller.is_running)
+    assert "not finished yet" in panel.summary_label.text()

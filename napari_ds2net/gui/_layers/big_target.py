@@ -124,9 +124,12 @@ class BigLayers:
         Raises
         ------
         ImageError
-            The part is too large, or what was painted on the last one cannot be written.
+            The part is too large, the mask is not finished, or what was painted on the last part
+            cannot be written.
         """
         self.save_part()
+        if not self.result.is_complete:
+            raise ImageError("The mask is not finished; press Segment to go on, then correct it.")
         sides = [side.stop - side.start for side in place]
         if max(sides) > LARGEST_PART_PX:
             raise ImageError(
