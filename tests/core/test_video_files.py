@@ -119,18 +119,3 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         container.mux(stream.encode())
     with pytest.raises(ImageError, match="has no picture"):
         open_video(path)
-
-
-def test_a_title_in_an_odd_encoding_does_no_harm(tmp_path: Path) -> None:
-    path = tmp_path / "a.mp4"
-    with av.open(path, "w") as container:
-        container.metadata["title"] = "a title to be spoilt"
-        stream: Any = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        frame = av.VideoFrame.from_ndarray(np.zeros((64, 96, 3), np.uint8), format="rgb24")
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    data = path.read_bytes()
-    assert data.count(b"a title to be spoilt") == 1
-    path.write_bytes(data.replace(b"a title to be spoilt", b"\xff\xfe\xe9\xe8 to be spoilt...."))
-    assert VideoFrames(path).shape == (1, 64, 96, 3)
