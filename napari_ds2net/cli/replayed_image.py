@@ -73,9 +73,10 @@ def find_image(
 
 
 def _readings(path: Path, record: RunRecord, source: SourceRecord) -> Iterator[ImageData]:
-    """Read what was segmented of a file, all of it, a frame, some channels; NPY in both ways.
+    """Read what was segmented of a file, all of it, a frame, some channels; in every way there is.
 
-    ``ds2net segment`` makes 0 and 255 of true and false, napari does not.
+    ``ds2net segment`` turns images upright, and makes colours of palettes, and 0 and 255 of true
+    and false, as viewers do; napari reads many files as they are.
 
     Raises
     ------
@@ -100,6 +101,7 @@ def _readings(path: Path, record: RunRecord, source: SourceRecord) -> Iterator[I
             if not plain:
                 raise
     if channels is None and not plain:
+        yield from _unturned(path, source)
         return
     array = open_array(path)
     if channels is not None:
@@ -108,6 +110,15 @@ def _readings(path: Path, record: RunRecord, source: SourceRecord) -> Iterator[I
     if front not in (0, len(source.frame)):
         raise _others(path, tuple(array.shape), source)
     yield _frame_of(_named(array, front, path, source), source)
+
+
+def _unturned(path: Path, source: SourceRecord) -> Iterator[ImageData]:
+    """Read a file as napari does, where it has the shape that the record tells of."""
+    from napari_ds2net.core.array_files import read_unturned
+
+    pixels = None if source.frame else read_unturned(path, tuple(source.shape))
+    if pixels is not None:
+        yield _named(pixels, 0, path, source)
 
 
 def _named(array: PixelArray, front: int, path: Path, source: SourceRecord) -> ImageData:

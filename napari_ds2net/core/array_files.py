@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
 
 from napari_ds2net.core.file_kinds import is_zarr, kind_of
 from napari_ds2net.core.image import PixelArray
@@ -54,3 +60,30 @@ def open_array(path: Path) -> PixelArray:
             f"{path.name} cannot be read ({reason}); it may be damaged or cut short. Save or copy "
             "it anew."
         ) from error
+
+
+def read_unturned(path: Path, shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """Read a file as napari does: not turned upright, no inversion, single bits as they are.
+
+    Parameters
+    ----------
+    path
+        PNG, JPEG, TIFF, BMP or WebP, which can be read otherwise.
+    shape
+        That it must have, so that nothing else is read.
+
+    Returns
+    -------
+    None for other shapes and other files.
+    """
+    try:
+        if kind_of(path) == "TIFF":
+            with tifffile.TiffFile(path) as file:
+                found = tuple(length for length in file.series[0].shape if length > 1)
+                return file.series[0].asarray().reshape(shape) if found == shape else None
+        with Image.open(path) as picture:
+            plain = picture.convert("RGB") if picture.mode == "P" else picture
+            pixels = np.array(plain)
+        return pixels if pixels.shape == shape else None
+    except Exception:  # noqa: BLE001  it has been read in another way, which is told
+        return None

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 import zarr
 from numpy.typing import NDArray
+from PIL import Image
 from typer.testing import Result
 
 from napari_ds2net import api
@@ -164,3 +165,37 @@ def test_damaged_arrays_are_told(
     result = run("segment", "--replay", record, image, "-m", tiny_file)
     assert result.exit_code == 1
     assert image.name in result.stderr
+
+
+def as_napari_reads(kind: str, path: Path) -> tuple[ImageData, Path]:
+    """Write a file, and return its pixels as napari's own reader gives them to the window."""
+    grey, picture = PIXELS[0, 0], Image.fromarray(PIXELS[:, 0].transpose(1, 2, 0))
+    if kind == "turned photo":
+        exif = Image.Exif()
+        exif[274] = 6
+        picture.save(path := path.with_suffix(".jpg"), exif=exif)
+        return ImageData(array=np.asarray(Image.open(path)), axes="yxc"), path
+    if kind == "single bits":
+        Image.fromarray(grey > 99).save(path := path.with_suffix(".png"))
+        return ImageData(array=grey > 99), path
+    if kind == "palette":
+        Image.fromarray(grey // 16).convert("P").save(path := path.with_suffix(".tif"))
+        return ImageData(array=tifffile.imread(path)), path
+    tag = (274, "H", 1, 6, False)
+    path = path.with_suffix(".tif")
+    tifffile.imwrite(path, PIXELS[:, 0], photometric="miniswhite", extratags=[tag])
+    return ImageData(array=PIXELS[:, 0], axes="tyx"), path
+
+
+@pytest.mark.parametrize("kind", ["turned photo", "single bits", "palette", "turned stack"])
+def test_what_napari_reads_in_its_own_way(
+    run: Run, tiny_file: Path, tmp_path: Path, exported: Callable[..., Path], kind: str
+) -> None:
+    image, path = as_napari_reads(kind, tmp_path / "image")
+    record = exported(image, "some")
+    replayed(run, record, tiny_file, path)
+    other = Image.fromarray(PIXELS[1, 1])
+    other.save(tmp_path / "other.png")
+    result = run("segment", "--replay", record, tmp_path / "other.png", "-m", tiny_file)
+    assert result.exit_code == 1
+    assert "is not the image of the record" in result.stderr

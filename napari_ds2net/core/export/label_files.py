@@ -103,7 +103,7 @@ def _looked_at(frames: Iterable[NDArray[Any]], name: str) -> bool:
 def _as_labels(frame: NDArray[Any], is_mask: bool) -> NDArray[Any]:
     """Return whole numbers; 0 and 1 of a mask of 0 and 255."""
     if frame.dtype == np.bool_:
-        return frame.view(np.uint8)
+        return frame.astype(np.uint8)
     if is_mask:
         return np.asarray(frame == 255, np.uint8)
     return frame.astype(np.int64) if frame.dtype.kind == "f" else frame

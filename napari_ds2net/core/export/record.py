@@ -245,7 +245,8 @@ class PixelsHash:
         if not self._is_begun:
             self._is_begun = True
             self._digest.update(f"{little.str} {'x'.join(map(str, self._shape))}\n".encode())
-        self._digest.update(np.ascontiguousarray(part, little).data)
+        whole = part != 0 if part.dtype == np.bool_ else part  # Pillow stores true as 255
+        self._digest.update(np.ascontiguousarray(whole, little).data)
 
     def hexdigest(self) -> str:
         """Return 64 hexadecimal digits."""

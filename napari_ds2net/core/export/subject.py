@@ -153,7 +153,7 @@ class ExportSubject:
             raise ExportError("There are no labels to export; segment the image first.")
         plane = np.asarray(self.labels[frame] if frame else self.labels[:])
         if plane.dtype == np.bool_:
-            return plane.view(np.uint8)
+            return plane.astype(np.uint8)
         if plane.dtype.kind not in "iu":
             raise ExportError(
                 f"The labels have values of type {plane.dtype}; expected whole numbers."

@@ -10,7 +10,10 @@ import tifffile
 from PIL import Image
 
 from napari_ds2net.core.export.atomic import write_atomically
+from napari_ds2net.core.export.record import hash_pixels
 from napari_ds2net.core.export.single import write_labels_tiff, write_map_tiff, write_mask_png
+from napari_ds2net.core.export.subject import ExportSubject
+from napari_ds2net.core.image import ImageData
 from napari_ds2net.errors import DS2NetError
 
 
@@ -98,3 +101,15 @@ def test_files_have_the_permissions_of_any_new_file(tmp_path: Path) -> None:
 def test_a_stack_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\(Y, X\)"):
         write_mask_png(tmp_path / "a.png", np.zeros((2, 2, 2), np.uint8))
+
+
+def test_true_is_1_however_it_is_stored(tmp_path: Path) -> None:
+    """Pillow and imageio read single bits as an array whose true is the byte 255."""
+    mask = np.eye(5, 7) > 0
+    Image.fromarray(mask).save(tmp_path / "a.png")
+    read = np.array(Image.open(tmp_path / "a.png"))
+    assert read.dtype == np.bool_
+    found = ExportSubject(name="a", labels=read).labels_of(())
+    assert found.tolist() == mask.astype(int).tolist()
+    first, second = (hash_pixels(ImageData(array=each)) for each in (read, mask))
+    assert first == second
