@@ -24,6 +24,8 @@ MOST_PIXELS = 100_000_000_000
 _TIFF_SUFFIXES = (".tif", ".tiff")
 _PLAIN = (1, 2)
 """Photometric interpretations of which a pixel's values are its grey or its colours."""
+_JPEG = tifffile.COMPRESSION.JPEG
+"""Unpacked, it is RGB, however it is stored."""
 _SHORT_UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm"}
 
 
@@ -78,7 +80,8 @@ def open_big(path: Path) -> ImageData:
 def _open_tiff(path: Path) -> ImageData:
     array = TiffPixels(path)
     page = array.series.keyframe
-    if int(page.photometric) not in _PLAIN:
+    as_rgb = page.photometric == tifffile.PHOTOMETRIC.YCBCR and page.compression == _JPEG
+    if int(page.photometric) not in _PLAIN and not as_rgb:
         kind = tifffile.PHOTOMETRIC(page.photometric).name
         raise ImageError(f"{path.name} has colours as {kind}, which are not read part by part.")
     if packing := unknown_packing(page):

@@ -136,6 +136,17 @@ def test_a_packing_that_nothing_here_unpacks_part_by_part_is_left_to_others(
     assert count_pixels(path) == 0  # so that it is read as a whole
 
 
+@pytest.mark.parametrize(("packing", "tolerance"), [("lzw", 0), ("jpeg", 40)])
+def test_the_packings_of_slides_are_read_in_parts(
+    tmp_path: Path, packing: str, tolerance: int
+) -> None:
+    smooth = np.linspace(0, 255, 70 * 90 * 3).reshape(70, 90, 3).astype(np.uint8)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, smooth, photometric="rgb", tile=(32, 32), compression=packing)
+    part = open_big(path).frame(region=PART)
+    np.testing.assert_allclose(part.astype(int), smooth[PART].astype(int), atol=tolerance)
+
+
 def test_packings_are_known_or_named(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", PIXELS, photometric="rgb", compression="zlib")
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
