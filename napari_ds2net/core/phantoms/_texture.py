@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
 Shape = tuple[int, int]
 Floats = NDArray[np.floating[Any]]
 
 
-def as_field(values: ArrayLike) -> Field:
+def as_field(values: NDArray[Any]) -> Field:
     """Return `values` in single precision, in which the phantoms are drawn.
 
     It is twice as fast as double precision, and a picture has eight bits.
