@@ -82,6 +82,17 @@ def test_a_network_that_finds_less_is_not_better_for_seeing_nothing_where_nothin
     assert judge(with_empty(0.1, 0.0))[0]
 
 
+@pytest.mark.parametrize(("gains", "is_better"), [((-0.3, 0.1, 0.1), True), ((-0.3,) * 3, False)])
+def test_one_object_that_is_missed_may_be_chance_and_several_are_not(
+    gains: tuple[float, ...], is_better: bool
+) -> None:
+    pairs = [ImagePair(str(at), at, (0.6,) * 3, (0.6 + g,) * 3) for at, g in enumerate(gains)]
+    pairs += [
+        ImagePair(str(at), at, (0.0,) * 3, (1.0,) * 3, has_object=False) for at in range(3, 8)
+    ]
+    assert judge(compare(pairs, folds=4, advice=ADVICE))[0] == is_better
+
+
 def test_empty_images_alone_say_nothing() -> None:
     pairs = [ImagePair(str(at), at, (0.0,) * 3, (1.0,) * 3, has_object=False) for at in range(6)]
     is_better, verdict = judge(compare(pairs, folds=4, advice=ADVICE))

@@ -7,6 +7,7 @@ import datetime
 import math
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,10 @@ _OWN_DATA = "the user's own corrections"
 _FEWEST_TESTED = 5
 """Tested images below which a gain says nothing; believing it cost a simulated user 8 points."""
 _MOST_LOST = 0.02
-"""Dice on images with an object that a better network may lose: fewer false alarms are worth it."""
+"""Dice on images with an object that a better network may lose: fewer false alarms are worth it.
+
+What is more than this by less than its standard error may be chance.
+"""
 
 
 def learned_hashes(card: ModelCard) -> frozenset[str]:
@@ -77,14 +81,15 @@ def judge(comparison: Compared | None) -> tuple[bool, str]:
     before, after = comparison.dice.before.value, comparison.dice.after.value
     change = f"Dice {before:.3f} before, {after:.3f} after, on {_images(len(comparison.images))}"
     full = [image for image in comparison.images if image.has_object]
-    lost = sum(image.before - image.after for image in full) / max(1, len(full))
+    losses = [image.before - image.after for image in full]
+    lost = sum(losses) / max(1, len(losses))
     if after > before and not full:
         return False, (
             f"All {_images(len(comparison.images))} that could be tested on are empty, so it is "
             "not known whether the new network still finds what there is. It is kept; the old one "
             "stays selected. Correct more images with something in them."
         )
-    if after > before and lost > _MOST_LOST:
+    if after > before and lost - _standard_error(losses) > _MOST_LOST:
         return False, (
             f"The new network finds less: Dice is {lost:.3f} lower on the {_images(len(full))} "
             f"with something in them, though {change}. It is kept; the old one stays selected."
@@ -116,9 +121,12 @@ def _is_likely(comparison: Compared) -> bool:
     Two networks of the same worth differ so much, in one direction, about once in six times.
     """
     gains = [image.after - image.before for image in comparison.images]
-    if len(gains) < 2:
-        return False
-    return statistics.mean(gains) > statistics.stdev(gains) / math.sqrt(len(gains))
+    return len(gains) > 1 and statistics.mean(gains) > _standard_error(gains)
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    """Return that of the mean; 0 where one value cannot tell."""
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
 def _card(
