@@ -5,9 +5,11 @@
 
 Memory is the peak of ``ds2net segment`` on videos or stacks of two lengths, each in a process of
 its own. Time is that process's on the processor; its start is left out of what a frame more takes.
-Workers are timed in turns on the same frames. On a busy machine the ratio of the times says how the
-machine is shared, not how many cores there are; the processor times say what it would be on an idle
-one: a client that needs a tenth of a worker's time for a frame keeps ten workers busy.
+Workers are timed in turns on the same frames. The ratio of the times says
+how the machine is shared; so the same frames are then computed by one and by two processes to which
+nothing is handed out. Their ratio is what the processors have to give: two threads of one core give
+far less than two. The processor times say what more cores would: a client that needs a tenth of a
+worker's time for a frame keeps ten workers busy.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +152,31 @@ def measure_workers(images: int, rounds: int) -> dict[str, float]:
     return {"ratio": ratio, "client_ms": client_ms, "worker_ms": worker_ms}
 
 
+def measure_processes(images: int, rounds: int) -> float:
+    """Time one against two processes in turns that compute and hand nothing on."""
+    model = str(ModelLibrary().find(_MODEL).resolve())
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are started
+    ratios: list[float] = []
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_compute, [model] * 2, [4] * 2))  # both load the network
+        for _ in range(rounds):
+            seconds: list[float] = []
+            for count in (1, 2):
+                started = time.perf_counter()
+                list(pool.map(_compute, [model] * count, [images // count] * count))
+                seconds.append(time.perf_counter() - started)
+            ratios.append(seconds[0] / seconds[1])
+    ratio = statistics.median(ratios)
+    print(f"two processes that only compute: median ratio {ratio:.2f}")
+    return ratio
+
+
+def _compute(model: str, images: int) -> None:
+    image = phantoms()["polyp"].image
+    for _ in range(images):
+        segment_frame(image, model, "cpu", InferenceOptions(), ())
+
+
 def _do(pool: Pool, frames: Sequence[NDArray[Any]], model: str) -> None:
     choices = (model, "cpu", InferenceOptions(), ())
     outcomes: Iterator[tuple[object, object]] = pool.in_order(
@@ -184,6 +213,7 @@ def main() -> None:
         found["memory"] = measure_memory(options.kind, options.frames, options.model, options.save)
     if options.only != "memory":
         found["workers"] = measure_workers(options.images, options.rounds)
+        found["processes_ratio"] = measure_processes(options.images, options.rounds)
     if options.json is not None:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
