@@ -198,6 +198,7 @@ def test_repeats_show_an_image_more_often() -> None:
 def test_sizes_are_rounded_as_the_released_code_does() -> None:
     assert [scaled_size(352, scale) for scale in (0.5, 1.0, 1.5)] == [192, 352, 512]
     assert [scaled_size(352, scale) for scale in (0.75, 1.0, 1.25)] == [256, 352, 448]
+    assert [scaled_size(176, scale) for scale in (0.5, 1.0, 1.5)] == [96, 176, 256]
     each = ScheduleSettings(scales=(0.5, 1.0), scale_order="each")
     assert step_sizes(0, 1, 0, 64, each) == (32, 64)
     drawn = ScheduleSettings(scales=(0.5, 1.0), scale_order="random")

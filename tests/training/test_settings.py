@@ -40,7 +40,7 @@ def test_the_rate_of_the_m2snet_paper_rises_and_falls_by_epochs() -> None:
         ("[model]\nname = 'x'\ncolour = 1", "Unknown entry model.colour"),
         ("[model]\nname = 'x'\n[extra]", "Unknown entry extra"),
         ("[model]\nname = 3", "model.name is 3; expected a value of type str"),
-        ("[model]\nname = 'x'\ninput_size = 100", "multiple of 32"),
+        ("[model]\nname = 'x'\ninput_size = 100", "multiple of 16"),
         ("[model]\nname = 'x'\nframing = 'round'", "model.framing"),
         ("[model]\nname = 'x'\nmean = [1.0, 2.0]", "expected 3 values"),
         ("[model]\nname = 'x'\narchitecture = 'unet'", "one of ds2net, m2snet"),

@@ -11,6 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
 
 from ds2net_training.cross_gate import CrossGate
 from ds2net_training.encoder_weights import new_network
@@ -42,7 +43,7 @@ from napari_ds2net.network import (
     load_checkpoint,
     load_network,
 )
-from napari_ds2net.network.interface import SegmentationNetwork
+from napari_ds2net.network.interface import SegmentationNetwork, pad
 from tests.training.drawn_data import draw_data, small_settings
 
 
@@ -155,6 +156,30 @@ def test_the_branch_looks_at_any_network_and_changes_none_of_its_answers(
     assert made is not None
     assert torch.equal(made.gated_change, torch.zeros_like(made.gated_change))
     assert torch.equal(made.gated_image, made.image)
+
+
+@pytest.mark.parametrize("network", _networks(), ids=["ds2net", "m2snet"])
+def test_a_multiple_of_16_is_learned_as_the_network_sees_it_in_use(
+    network: SegmentationNetwork,
+) -> None:
+    wrapped = StageLogits(network, SuperResolutionBranch(network, 2)).eval()
+    image = torch.randn(2, 3, 48, 80)
+    with torch.no_grad():
+        output, used = wrapped(image), network.eval()(image)
+        whole = network.stages(pad(image))
+    for stage, stride in zip(output.logits, network.stage_strides, strict=True):
+        assert stage.shape[-2:] == (48 // stride, 80 // stride)
+    for cut, full in zip(output.logits, whole.logits, strict=True):
+        assert torch.equal(cut, full[..., : cut.shape[-2], : cut.shape[-1]])
+    # Enlarged, only cells along the cut can differ: in use they are mixed with what was cut off.
+    inner = (..., slice(0, 48 - 8), slice(0, 80 - 8))
+    finest = functional.interpolate(output.logits[-1], (48, 80), mode="bilinear")
+    apart = (finest[inner] - used.stage_logits[-1][inner]).abs().max()
+    assert apart <= 1e-4 * finest.abs().max()
+    made = output.super_resolved
+    assert made is not None
+    assert made.image.shape == made.gated_image.shape == (2, 3, 96, 160)
+    assert made.gated_change.shape[-2:] == output.logits[-1].shape[-2:]
 
 
 def test_every_part_learns_from_the_loss() -> None:

@@ -29,8 +29,11 @@ def rate_factor(step: int, steps: int, settings: ScheduleSettings) -> float:
 
 
 def scaled_size(input_size: int, scale: float) -> int:
-    """Return the input size times `scale` as a multiple of 32, as the released code rounds it."""
-    return max(32, round(input_size * scale / 32) * 32)
+    """Return the input size times `scale` as a multiple of 32, as the released code rounds it.
+
+    The input size itself stays as it is.
+    """
+    return input_size if scale == 1 else max(32, round(input_size * scale / 32) * 32)
 
 
 def epoch_order(seed: int, epoch: int, repeats: NDArray[np.int64]) -> NDArray[np.int64]:

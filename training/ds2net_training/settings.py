@@ -81,8 +81,8 @@ class ModelSettings:
             f"{', '.join(ARCHITECTURES)}.",
         )
         require(
-            self.input_size >= 32 and self.input_size % 32 == 0,
-            f"model.input_size is {self.input_size}; expected a multiple of 32.",
+            self.input_size >= 32 and self.input_size % 16 == 0,
+            f"model.input_size is {self.input_size}; expected a multiple of 16, 32 or more.",
         )
         require(
             1 <= self.super_resolution <= LARGEST_SUPER_RESOLUTION,

@@ -14,7 +14,7 @@ from ds2net_training.superres import (
     inputs_of,
     last_layers,
 )
-from napari_ds2net.network.interface import SegmentationNetwork, StageMaps
+from napari_ds2net.network.interface import SegmentationNetwork, StageMaps, pad
 
 
 class StageOutput(NamedTuple):
@@ -55,10 +55,16 @@ class StageLogits(nn.Module):
         self.branch = branch
 
     def forward(self, image: torch.Tensor) -> StageOutput:
-        """Return logits and masks of (N, 3, H, W); H and W are multiples of 32."""
+        """Return logits and masks of (N, 3, H, W); H and W are multiples of 16.
+
+        As in use, the network sees the edges repeated up to a multiple of 32, and what it makes of
+        the repeated part is cut off.
+        """
+        padded = pad(image, self.network.pad_to)
+        inside = (image.shape[-2] / padded.shape[-2], image.shape[-1] / padded.shape[-1])
+        features = self.network.features(padded)
         if self.branch is None:
-            return StageOutput(*self.network.stages(image))
-        features = self.network.features(image)
+            return StageOutput(*_cut_all(self.network.decode(features), inside))
         layers = last_layers(self.network)
         with inputs_of(layers) as finest:
             maps: StageMaps = self.network.decode(features)
@@ -68,7 +74,17 @@ class StageLogits(nn.Module):
             for layer, before, after in zip(layers, finest, gated, strict=True)
         ]
         change = torch.stack(changes).sum(dim=0)
-        return StageOutput(*maps, SuperResolved(restored, gated_image, change))
+        resolved = SuperResolved(*(_cut(each, inside) for each in (restored, gated_image, change)))
+        return StageOutput(*_cut_all(maps, inside), resolved)
+
+
+def _cut_all(maps: StageMaps, inside: tuple[float, float]) -> StageMaps:
+    return StageMaps(*(tuple(_cut(each, inside) for each in group) for group in maps))
+
+
+def _cut(maps: torch.Tensor, inside: tuple[float, float]) -> torch.Tensor:
+    """Return the share `inside` of the rows and columns of (N, C, h, w), from the first on."""
+    return maps[..., : round(inside[0] * maps.shape[-2]), : round(inside[1] * maps.shape[-1])]
 
 
 def scaled(maps: torch.Tensor, size: int) -> torch.Tensor:
