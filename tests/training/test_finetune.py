@@ -96,8 +96,9 @@ def test_the_whole_encoder_stays_where_quick_trains_the_decoder(
     assert not any(name.startswith(("encoder.", "laterals.")) for name in changed)
 
 
+@pytest.mark.parametrize("kind", ["folder", "workspace"])
 def test_a_wrong_label_outside_the_reviewed_region_changes_nothing(
-    library: ModelLibrary, tmp_path: Path
+    kind: str, library: ModelLibrary, tmp_path: Path
 ) -> None:
     for name, is_wrong in (("right", False), ("wrong", True)):
         folder = draw_corrections(tmp_path / name)
@@ -110,7 +111,7 @@ def test_a_wrong_label_outside_the_reviewed_region_changes_nothing(
                 mask = np.asarray(Image.open(path)).copy()
                 mask[:, 40:] = 255 - mask[:, 40:]
                 Image.fromarray(mask).save(path)
-        run(library, folder, name)
+        run(library, accepted(folder) if kind == "workspace" else folder, name)
     right, wrong = (load_checkpoint(library.find(name)) for name in ("right", "wrong"))
     assert all(torch.equal(value, wrong.state[name]) for name, value in right.state.items())
     assert right.card.scores == wrong.card.scores
@@ -231,15 +232,24 @@ def test_ten_corrections_give_a_hold_out_that_nothing_learns_from(
 def test_a_workspace_is_learned_from_like_a_folder(
     library: ModelLibrary, data: Path, tmp_path: Path
 ) -> None:
-    workspace = Workspace.open(tmp_path / "workspace")
-    for path in sorted((data / "images").iterdir()):
-        image = np.asarray(Image.open(path))
-        mask = np.asarray(Image.open(data / "masks" / path.name)) // 255
-        workspace.accept(image, mask, source=SourceInfo(path=path))
+    workspace = Workspace.open(accepted(data, tmp_path / "workspace"))
     events, result = run(library, workspace.folder)
     assert next(e for e in events if isinstance(e, Prepared)).corrections == 4
     hashes = {correction.content_hash for correction in workspace.corrections()}
     assert hashes == set(result.card.recipe["learned"])
+
+
+def accepted(data: Path, workspace: Path | None = None) -> Path:
+    """Accept the masks of a folder, and what of them was reviewed, and return the workspace."""
+    kept = Workspace.open(workspace or data / "workspace")
+    for path in sorted((data / "images").iterdir()):
+        mask = np.asarray(Image.open(data / "masks" / path.name)) // 255
+        part = data / "reviewed" / path.name
+        reviewed = np.asarray(Image.open(part)) if part.exists() else None
+        kept.accept(
+            np.asarray(Image.open(path)), mask, source=SourceInfo(path=path), reviewed=reviewed
+        )
+    return kept.folder
 
 
 def test_less_memory_means_smaller_steps_and_is_said(
