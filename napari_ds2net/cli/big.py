@@ -14,7 +14,7 @@ from rich.progress import Progress, TaskID
 
 from napari_ds2net.cli.console import complain, in_words, note, progress, say
 from napari_ds2net.cli.outputs import BIG_ENDING, Job, plan_jobs
-from napari_ds2net.core.export.formats import MAPS, ExportOptions, Format
+from napari_ds2net.core.export.formats import MAPS, OF_BIG, ExportOptions, Format
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.errors import DS2NetError, ExportError, SettingsError
 from napari_ds2net.steps import Steps
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from napari_ds2net.core.big.exporting import BigExport
     from napari_ds2net.core.big.store import BigResult
     from napari_ds2net.core.events import BigEvent
+    from napari_ds2net.core.export.run import ExportDone
+    from napari_ds2net.core.export.subject import LabelMeaning
     from napari_ds2net.core.image import ImageData
     from napari_ds2net.core.options import InferenceOptions
 
 BIG_MEGAPIXELS = 50.0
 """Above that an image takes some GiB with all that is computed of it."""
 _TIFF_SUFFIXES = (".tif", ".tiff")
-_INSIDE = (Format.MASK, *MAPS)
+_INSIDE = tuple(each for each in (Format.MASK, *MAPS) if each not in OF_BIG)
 """What the zarr folder holds, so that it is no file of its own."""
 
 
@@ -48,9 +50,8 @@ class BigRun:
         Whether a finished result of another image or model may be replaced.
     keep_name
         Whether the name of the image's file may be written into records.
-    labels
-        Whether ``STEM_labels.tif`` is wanted too, in tiles and with smaller copies, and the record
-        of how it was made.
+    formats
+        The files that are wanted too, of `OF_BIG`, and the record of how they were made.
     """
 
     model: str
@@ -59,7 +60,7 @@ class BigRun:
     pixel_size_um: float | None = None
     overwrite: bool = False
     keep_name: bool = False
-    labels: bool = False
+    formats: tuple[Format, ...] = ()
 
 
 def take_big(images: Sequence[Path], from_megapixels: float) -> tuple[list[Path], list[Path]]:
@@ -88,7 +89,7 @@ def not_of_big(wanted: Sequence[Format]) -> str:
     -------
     A sentence or two; empty where all that is wanted is made.
     """
-    missing = [what for what in wanted if what is not Format.LABELS and what not in _INSIDE]
+    missing = [what for what in wanted if what not in OF_BIG and what not in _INSIDE]
     inside = [what for what in wanted if what in _INSIDE]
     told: list[str] = []
     if missing:
@@ -147,7 +148,7 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun) -> int:
 def segment_one(
     job: Job, opened: ImageData, loaded: LoadedModel, run: BigRun, shown: tuple[Progress, TaskID]
 ) -> BigResult:
-    """Segment one image, and write its label TIFF and the record if they are wanted.
+    """Segment one image, and write the files and the record that are wanted.
 
     Parameters
     ----------
@@ -170,35 +171,37 @@ def segment_one(
     result = _segment(job.image, opened, target, loaded, run, shown)
     export = BigExport(
         result=result, name=job.stem, folder=job.folder, overwrite=run.overwrite,
-        image=opened, image_name=job.image.name if run.keep_name else None,
+        image=opened, image_name=job.image.name if run.keep_name else None, formats=run.formats,
     )  # fmt: skip
-    if run.labels and not (kept and all(file.exists() for file in export.files())):
-        _write_labels(export, shown)
+    if run.formats and not (kept and all(file.exists() for file in export.files())):
+        _write(export, shown)
     return result
 
 
 def export_big(
     results: Sequence[Path],
     output: Path,
-    images: Path | None = None,
+    images: Path | None,
+    wanted: ExportOptions,
     *,
-    overwrite: bool,
-    keep_name: bool = False,
+    meaning: LabelMeaning | None = None,
+    pixel_size_um: float | None = None,
 ) -> int:
-    """Write the label TIFF of big results, tile by tile, and the record; return how many failed.
+    """Write files of big results, part by part, and the record; return how many failed.
 
     Parameters
     ----------
     results
         Zarr folders that `segment_big` or the window made.
     output
-        Folder for ``STEM_labels.tif``; it exists.
+        Folder for the files; it exists.
     images
-        The image, or the folder of the images, whose pixels the record knows by their hash.
-    overwrite
-        Whether a file that is there may be replaced.
-    keep_name
-        Whether the name of the image's file may be written into the record.
+        The image, or the folder of the images, whose pixels are measured, and which the record
+        knows by their hash; None where they are not at hand.
+    wanted
+        What is written; of its formats, those of `OF_BIG`.
+    meaning, pixel_size_um
+        As for `BigExport`.
     """
     from napari_ds2net.core.big.exporting import BigExport
     from napari_ds2net.core.big.files import open_big
@@ -212,16 +215,20 @@ def export_big(
             try:
                 image = None if images is None else _image_of(images, stem)
                 export = BigExport(
-                    result=BigResult.open(path), name=stem, folder=output, overwrite=overwrite,
+                    result=BigResult.open(path), name=stem, folder=output,
+                    overwrite=wanted.overwrite,
                     image=None if image is None else open_big(image),
-                    image_name=image.name if image is not None and keep_name else None,
+                    image_name=image.name if image is not None and wanted.keep_name else None,
+                    formats=tuple(what for what in OF_BIG if what in wanted.formats),
+                    meaning=meaning, pixel_size_um=pixel_size_um,
                 )  # fmt: skip
-                _write_labels(export, (display, task))
+                done = _write(export, (display, task))
             except (DS2NetError, OSError) as error:
                 failed += 1
                 complain(f"{path}: {in_words(error)}", above=display)
             else:
-                say(f"{path}: wrote {export.files()[0].name}", above=display)
+                names = ", ".join(file.name for file in done.files[:-1])
+                say(f"{path}: wrote {names}", above=display)
     return failed
 
 
@@ -267,7 +274,7 @@ def _segment(
     steps = Steps(
         big_steps(
             opened, loaded.network, loaded.card, loaded.plan, part, run.options,
-            model=model, room=Room(labels=run.labels),
+            model=model, room=Room(labels=Format.LABELS in run.formats),
         )
     )  # fmt: skip
     for event in steps:
@@ -296,16 +303,16 @@ def _show(image: Path, event: BigEvent, display: Progress, task: TaskID) -> None
         )
 
 
-def _write_labels(export: BigExport, shown: tuple[Progress, TaskID]) -> None:
-    """Write the label TIFF and its record, and move the bar."""
+def _write(export: BigExport, shown: tuple[Progress, TaskID]) -> ExportDone:
+    """Write the files and the record, and move the bar."""
     from napari_ds2net.core.big.exporting import export_big as write
 
     display, task = shown
-    name = export.files()[0].name
-    write(
+    first = export.files()[0].name
+    return write(
         export,
         lambda event: display.update(
-            task, description=name, completed=event.done, total=event.total
+            task, description=event.name or first, completed=event.done, total=event.total
         ),
     )
 

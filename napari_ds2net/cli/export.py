@@ -22,7 +22,7 @@ from napari_ds2net.cli.outputs import Job, check_outputs, make_folder, plan_jobs
 from napari_ds2net.cli.predictors import open_predictor
 from napari_ds2net.cli.segment import existing_images
 from napari_ds2net.cli.segmenting import Segmenting, segment_jobs, with_pixel_size
-from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
+from napari_ds2net.core.export.formats import OF_BIG, ExportOptions, Format, MapType, parse_formats
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.errors import DS2NetError, ExportError, SettingsError
 from napari_ds2net.library import ModelLibrary
@@ -94,7 +94,7 @@ def export(
 
     Of each STEM_mask.*, STEM_labels.* or STEM.* it writes STEM_labels.tif, STEM_coco.json and so
     on, and STEM_record.json, which says how they were made. Of STEM_segmentation.zarr, the result
-    of a big image, it writes STEM_labels.tif and the record.
+    of a big image, it writes the label TIFF, measurements and the record, part by part.
     """
     wanted = ExportOptions(
         formats=parse_formats(formats, "--format") if formats else _USUAL,
@@ -107,9 +107,7 @@ def export(
     if big:
         if told := not_of_big(wanted.formats if formats else ()):
             complain(told, kind="Note")
-        make_folder(output)
-        total = len(big)
-        failed = export_big(big, output, images, overwrite=overwrite, keep_name=keep_name)
+        failed, total = _export_big(big, output, images, numbers, wanted, pixel_size_um), len(big)
         inputs = [path for path in inputs if path not in big]
         if inputs:
             more, others = _export_labels(inputs, output, images, numbers, wanted, pixel_size_um)
@@ -121,6 +119,26 @@ def export(
     if failed:
         complain(f"{failed} of {total} files could not be exported.")
         raise typer.Exit(1)
+
+
+def _export_big(
+    results: Sequence[Path],
+    output: Path,
+    images: Path | None,
+    numbers: Numbers,
+    wanted: ExportOptions,
+    pixel_size_um: float | None,
+) -> int:
+    """Write what is wanted of the results of big images; return how many failed."""
+    from napari_ds2net.core.export.subject import LabelMeaning
+
+    if not set(OF_BIG) & set(wanted.formats):
+        raise SettingsError(
+            f"Of a big image, {', '.join(OF_BIG)} can be written; name some of them with --format."
+        )
+    make_folder(output)
+    meaning = None if numbers is Numbers.AUTO else LabelMeaning(numbers)
+    return export_big(results, output, images, wanted, meaning=meaning, pixel_size_um=pixel_size_um)
 
 
 def _segment_first(

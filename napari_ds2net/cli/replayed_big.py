@@ -45,7 +45,7 @@ def is_of_big(record: RunRecord, path: Path) -> bool:
 def segment_big_again(
     job: Job, image: ImageData, loaded: LoadedModel, run: big.BigRun
 ) -> RunRecord:
-    """Segment a big image, and return the record of its label TIFF.
+    """Segment a big image, and return the record of its files.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from napari_ds2net.cli.outputs import find_images, make_folder, plan_jobs
 from napari_ds2net.cli.predictors import open_predictor
 from napari_ds2net.cli.replay import replay
 from napari_ds2net.cli.segmenting import Segmenting, usual_formats
-from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
+from napari_ds2net.core.export.formats import OF_BIG, ExportOptions, Format, MapType, parse_formats
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 
@@ -133,8 +133,8 @@ def segment(
     segment_summary.csv. Given again, the command leaves out what is finished.
 
     A zarr image of any size, and a TIFF of more than --big-from megapixels, becomes
-    STEM_segmentation.zarr, an OME-Zarr of probability, maps and mask; with --save labels, a tiled
-    TIFF too.
+    STEM_segmentation.zarr, an OME-Zarr of probability, maps and mask; --save labels,measurements
+    adds a tiled TIFF and a table.
     """
     from napari_ds2net.core.options import InferenceOptions
 
@@ -174,7 +174,7 @@ def segment(
         run = BigRun(
             model, device, options, pixel_size_um,
             overwrite=overwrite or update, keep_name=keep_name,
-            labels=Format.LABELS in (wanted or ()),
+            formats=tuple(what for what in OF_BIG if what in (wanted or ())),
         )  # fmt: skip
         failed = segment_big(big, output, run)
     if not images:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ds2net.core.export.formats import Format
+from napari_ds2net.core.export.formats import OF_BIG
 from napari_ds2net.core.export.run import ExportCancelled, ExportDone, ExportProgress
 from napari_ds2net.errors import ExportError
 from napari_ds2net.gui.panels.export import ExportPanel
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from napari_ds2net.core.big.exporting import BigExport
     from napari_ds2net.gui._layers.big_target import BigLayers
 
-POSSIBLE = (Format.LABELS,)
+POSSIBLE = OF_BIG
 WHY_NOT = "Not made of an image this large: it would take all of it in memory."
 
 
 def about_formats(shown: BigLayers) -> str:
-    """Say why only one kind of file is made."""
+    """Say why not all kinds of files are made."""
     return (
-        "Of an image this large the label TIFF is made, in tiles and with smaller copies; the "
-        "other files would take all of it in memory. Its maps are OME-Zarr, in "
+        "An image this large is exported part by part, its label TIFF in tiles and with smaller "
+        "copies; the other files would take all of it in memory. Its maps are OME-Zarr, in "
         f"{shown.path.name} of {shown.path.parent}."
     )
 
@@ -60,7 +60,7 @@ def big_export(
     from napari_ds2net.core.big.store import BigResult
 
     if not panel.formats:
-        raise ExportError("Nothing is chosen to be written; choose the label TIFF.")
+        raise ExportError("Nothing is chosen to be written; choose a kind of file.")
     result = BigResult.open(shown.path)
     if not result.is_complete:
         raise ExportError(
@@ -75,6 +75,8 @@ def big_export(
         image=shown.source.image_data(),
         image_name=file.name if file is not None and named else None,
         channels=shown.source.channels_record,
+        formats=panel.formats,
+        meaning=panel.meaning,
     )
 
 

@@ -117,6 +117,33 @@ def test_one_that_fails_does_not_stop_the_rest(run: Run, tiled: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["zarr", "tif"])
+def test_the_table_is_that_of_the_same_image_in_memory(
+    kind: str, run: Run, tiled: Path, tmp_path: Path
+) -> None:
+    image = tmp_path / f"a.{kind}"
+    if kind == "zarr":
+        zarr.save_array(image, PIXELS)
+    else:
+        tifffile.imwrite(image, PIXELS, rowsperstrip=8)
+    (tmp_path / "memory").mkdir()
+    tifffile.imwrite(tmp_path / "memory" / "a.tif", PIXELS)
+    choices = ("-m", tiled, "--save", "measurements", "--pixel-size", 0.25)
+    for folder, path in (("big", image), ("small", tmp_path / "memory" / "a.tif")):
+        limit = 0.01 if folder == "big" else 50
+        result = run("segment", path, "-o", tmp_path / folder, "--big-from", limit, *choices)
+        assert result.exit_code == 0, result.output
+    big, small = (tmp_path / each / "a_measurements.csv" for each in ("big", "small"))
+    assert "mean_uncertainty" in big.read_text()
+    assert big.read_text() == small.read_text()
+    again = run(
+        "export", tmp_path / "big" / "a_segmentation.zarr", "-o", tmp_path / "again", "-f",
+        "measurements", "--images", image, "--pixel-size", 0.25,
+    )  # fmt: skip
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "again" / "a_measurements.csv").read_text() == small.read_text()
+
+
+@pytest.mark.parametrize("kind", ["zarr", "tif"])
 def test_a_damaged_part_is_told_and_the_next_image_is_done(
     run: Run, tiled: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -162,11 +189,12 @@ def test_what_big_images_do_not_have_is_said_once(run: Run, tiled: Path, tmp_pat
     )
     assert result.exit_code == 0, result.output
     assert result.output.count("--workers are for the other images.") == 1
-    assert result.output.count("Not made of big images: overlay, coco and measurements.") == 1
+    assert result.output.count("Not made of big images: overlay and coco.") == 1
     assert "probability is in STEM_segmentation.zarr, not in files." in result.output
     assert "--save labels adds STEM_labels.tif." in result.output
     assert sorted(each.name for each in out.iterdir()) == [
-        "a_segmentation.zarr", "b_segmentation.zarr",
+        "a_measurements.csv", "a_record.json", "a_segmentation.zarr",
+        "b_measurements.csv", "b_record.json", "b_segmentation.zarr",
     ]  # fmt: skip
 
 
@@ -176,9 +204,9 @@ def test_what_big_images_do_not_have_is_said_once(run: Run, tiled: Path, tmp_pat
         ((), ""),
         ((Format.LABELS,), ""),
         (
-            (Format.INDEXED, Format.LABELS),
+            (Format.OVERLAY, Format.LABELS),
             (
-                "Not made of big images: indexed. What is made is STEM_segmentation.zarr, with "
+                "Not made of big images: overlay. What is made is STEM_segmentation.zarr, with "
                 "mask, probability, uncertainty, detail and semantic."
             ),
         ),
@@ -206,10 +234,15 @@ def test_the_label_tiff_of_a_result_is_exported(run: Run, tmp_path: Path) -> Non
     result.note(complete=True)
     assert run("export", path, "-o", out, "-f", "labels").exit_code == 0
     np.testing.assert_array_equal(tifffile.imread(out / "a_labels.tif"), mask)
-    again = run("export", path, "-o", out, "-f", "labels,coco")
+    again = run("export", path, "-o", out, "-f", "labels,overlay")
     assert again.exit_code == 1
-    assert "Not made of big images: coco" in again.output
+    assert "Not made of big images: overlay" in again.output
+    neither = run("export", path, "-o", out, "-f", "overlay")
+    assert neither.exit_code == 1
+    assert "Of a big image, labels, measurements" in neither.output
+    result.levels("mask")[0][:] = np.minimum(mask // 90, 3)
     assert run("export", path, "-o", out, "--overwrite").exit_code == 0
+    assert len((out / "a_measurements.csv").read_text().splitlines()) == 4
     assert RunRecord.read(out / "a_record.json").source is None
     zarr.save_array(tmp_path / "in" / "a.zarr", PIXELS[:70, :90])
     named = run(

@@ -23,7 +23,10 @@ IMAGE = disc(*SHAPE, 30)
 def growing(image: Any, path: Path, model: str, device: str, options: Any) -> Any:
     """Stand in for `segment_big`: writes the brightness, 80 rows at a time; no torch is loaded."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    layout = Layout(shape=SHAPE, mask_type="uint32", chunk_px=40, smallest_level_px=80)
+    layout = Layout(
+        shape=SHAPE, pixel_size=image.pixel_size, unit=image.unit, mask_type="uint32",
+        chunk_px=40, smallest_level_px=80,
+    )  # fmt: skip
     chosen = {"flips": False, "overlap": 0.25, "tile_shape": [224, 224]}
     made = {"model": {"name": model, "id": "a" * 64}, "settings": chosen}
     result = BigResult.create(path, layout, made)

@@ -1,7 +1,8 @@
-"""The panel "Export labels" writes the label TIFF of a big image, and says why not the others."""
+"""The panel "Export labels" writes files of a big image, and says why not the others."""
 
 from __future__ import annotations
 
+import csv
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ from napari_ds2net.core.big import exporting
 from napari_ds2net.core.big.store import BigResult
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.export.record import RunRecord, hash_pixels
+from napari_ds2net.core.export.subject import LabelMeaning
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.gui.export_widget import ExportWidget
 from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.big import IMAGE, let_small_be_big, stored
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.window import WAIT_MS, click, layer, settle
+
+FILES = ["slide_labels.tif", "slide_measurements.csv", "slide_record.json"]
 
 
 @pytest.fixture(autouse=True)
@@ -57,20 +61,20 @@ def export(qtbot: QtBot, exporter: ExportWidget) -> str:
     return exporter.status_label.text()
 
 
-def test_the_label_tiff_and_its_record_are_written(
+def test_labels_measurements_and_their_record_are_written(
     qtbot: QtBot, viewer: Any, panel: SegmentWidget, exporter: ExportWidget, folder: Path
 ) -> None:
-    assert exporter.formats == (Format.LABELS,)
+    assert exporter.formats == (Format.LABELS, Format.MEASUREMENTS)
     assert "other files would take all of it in memory" in exporter.about_formats_label.text()
     assert exporter.about_formats_label.isVisibleTo(exporter)
-    assert "in memory" in str(exporter.format_fields[Format.COCO].tooltip)
-    assert exporter.files_label.text() == "slide_labels.tif\nslide_record.json"
+    assert "in memory" in str(exporter.format_fields[Format.OVERLAY].tooltip)
+    assert exporter.files_label.text().split() == FILES
     panel.controller.big.edit_part()
     part = layer(viewer, "slide mask part")
     viewer.layers.selection.active = layer(viewer, "slide mask")
     part.paint((5, 7), 9)  # a stroke that is not written yet
-    assert export(qtbot, exporter) == f"Wrote 2 files into {folder}."
-    assert names(folder) == ["slide_labels.tif", "slide_record.json"]
+    assert export(qtbot, exporter) == f"Wrote {len(FILES)} files into {folder}."
+    assert names(folder) == sorted(FILES)
     read = tifffile.imread(folder / "slide_labels.tif")
     assert read.dtype == np.uint8
     assert (read == 9).sum() > 0
@@ -82,6 +86,20 @@ def test_the_label_tiff_and_its_record_are_written(
     settings = record.origin.settings
     assert settings is not None
     assert (settings.threshold, settings.tile_shape) == (0.5, (224, 224))
+    with (folder / "slide_measurements.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["label"]) for row in rows] == [1, 9]  # the stroke made them numbers of objects
+    assert [int(row["area_px"]) for row in rows] == [int((read == each).sum()) for each in (1, 9)]
+    assert float(rows[0]["area_um2"]) == int(rows[0]["area_px"]) / 4
+    assert float(rows[0]["mean_intensity"]) == pytest.approx(IMAGE[read == 1].mean())
+
+
+def test_what_numbers_are_can_be_chosen(qtbot: QtBot, exporter: ExportWidget, folder: Path) -> None:
+    exporter.format_fields[Format.LABELS].value = False
+    exporter.meaning_field.value = LabelMeaning.OBJECTS
+    assert exporter.files_label.text().split() == ["slide_measurements.csv", "slide_record.json"]
+    assert export(qtbot, exporter) == f"Wrote 2 files into {folder}."
+    assert len((folder / "slide_measurements.csv").read_text().splitlines()) == 2
 
 
 def test_nothing_is_overwritten_without_asking(
@@ -153,7 +171,8 @@ def test_what_is_not_finished_or_a_copy_is_refused(
     exporter.name_field.value = "again"
     assert exporter.export_button.isEnabled()
     exporter.format_fields[Format.LABELS].value = False
-    assert "choose the label TIFF" in exporter.status_label.text()
+    exporter.format_fields[Format.MEASUREMENTS].value = False
+    assert "choose a kind of file" in exporter.status_label.text()
     exporter.format_fields[Format.LABELS].value = True
     mask = layer(viewer, "slide mask")
     copied = viewer.add_labels(mask.data, multiscale=True, metadata=mask.metadata, name="copy")

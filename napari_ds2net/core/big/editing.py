@@ -22,8 +22,7 @@ def write_part(result: BigResult, row: int, column: int, values: NDArray[Any]) -
     values
         Unsigned integers, shape (Y, X).
     """
-    if not result.is_edited:
-        result.note(edited=True)
+    result.note(edited=True, edits=result.edits + 1)
     height, width = values.shape
     for number, level in enumerate(result.levels(MASK)):
         step = 2**number

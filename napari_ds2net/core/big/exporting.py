@@ -1,4 +1,4 @@
-"""Exporting a big result: its label TIFF, and the run record beside it, part by part."""
+"""Exporting a big result: label TIFF, measurements, and the run record, part by part."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
+from napari_ds2net.core.big.blocks import Blocks
+from napari_ds2net.core.big.found_objects import CHANGED, FoundObjects, find_big_objects
 from napari_ds2net.core.big.label_tiff import count_tiles, save_big_labels
+from napari_ds2net.core.big.object_table import ObjectTable, reading_image
 from napari_ds2net.core.big.rows import stored_rows
-from napari_ds2net.core.big.store import MASK, BigResult
+from napari_ds2net.core.big.store import MASK, PROBABILITY, BigResult
 from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export.atomic import FileSet
 from napari_ds2net.core.export.formats import Format, file_ending, record_path
+from napari_ds2net.core.export.measurements import MEASURED, header, write_table
 from napari_ds2net.core.export.plan import check_name
 from napari_ds2net.core.export.record import (
     FileRecord,
+    LabelsHash,
     ModelRecord,
     Origin,
     PixelsHash,
@@ -30,13 +33,18 @@ from napari_ds2net.core.export.record import (
 )
 from napari_ds2net.core.export.record_parts import ChannelsRecord
 from napari_ds2net.core.export.run import ExportCancelled, ExportDone, ExportProgress, digest_of
+from napari_ds2net.core.export.subject import ExportSubject, LabelMeaning, meaning_of
+from napari_ds2net.core.export.units import pixel_size
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.errors import ExportError
+from napari_ds2net.steps import Steps
 
+BLOCK_PX = 1024
+"""Edge of the blocks in which objects are sought."""
 LABELS_SHARE = 0.25
 """Of what the stored mask takes; 0.21 as measured on drawn cells, because it is packed tighter."""
-_COSTS = {"labels": 1, "image": 2, "write": 6}
+_COSTS = {"look": 1, "image": 2, "write": 6, "find": 4, Format.MEASUREMENTS: 30}
 """How long things take for a tile, so that the bar moves evenly."""
 
 
@@ -60,6 +68,12 @@ class BigExport:
         Name of its file; None where it may not be told.
     channels
         Those that the network saw; None for an image without an axis of channels.
+    formats
+        The kinds of files, of `OF_BIG`.
+    meaning
+        What the mask's numbers stand for; as the mask was made if None.
+    pixel_size_um
+        Edge of a pixel in micrometres; what the result says if None.
     """
 
     result: BigResult
@@ -69,9 +83,12 @@ class BigExport:
     image: ImageData | None = None
     image_name: str | None = None
     channels: ChannelsRecord | None = None
+    formats: tuple[Format, ...] = (Format.LABELS,)
+    meaning: LabelMeaning | None = None
+    pixel_size_um: float | None = None
 
     def files(self) -> list[Path]:
-        """Return the label TIFF and the record.
+        """Return the files in the order of `formats`, the record last.
 
         Raises
         ------
@@ -79,8 +96,40 @@ class BigExport:
             The name is none for a file.
         """
         check_name(self.name)
-        labels = self.folder / f"{self.name}{file_ending(Format.LABELS)}"
-        return [labels, record_path(self.name, self.folder)]
+        endings = (file_ending(what) for what in self.formats)
+        return [
+            *(self.folder / f"{self.name}{ending}" for ending in endings),
+            record_path(self.name, self.folder),
+        ]
+
+    def scale(self) -> tuple[tuple[float, float], str]:
+        """Return height and width of a pixel, and their unit."""
+        if self.pixel_size_um is None:
+            return self.result.scale()
+        return (self.pixel_size_um, self.pixel_size_um), "µm"
+
+    def subject(self, highest: int) -> ExportSubject:
+        """Return what is exported, as the ordinary export knows it; nothing is read.
+
+        Parameters
+        ----------
+        highest
+            The highest number of the mask.
+        """
+        result, (scale, unit) = self.result, self.scale()
+        probability = result.levels(PROBABILITY)[0]
+        splits = bool(result.mask_settings.get("split_touching"))
+        made = LabelMeaning.OBJECTS if splits else meaning_of(highest, len(result.classes))
+        return ExportSubject(
+            name=self.name,
+            labels=result.levels(MASK)[0],
+            maps=dict.fromkeys(MEASURED, probability),  # which there are; they are read elsewhere
+            scale=scale,
+            units=(unit, unit),
+            image=self.image,
+            meaning=self.meaning or made,
+            classes=result.classes,
+        )
 
 
 def export_big(
@@ -88,16 +137,17 @@ def export_big(
     progressed: Callable[[ExportProgress], object] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> ExportDone:
-    """Write the label TIFF of a result, and how it was made; both or none.
+    """Write the files of a result, and how it was made; all or none.
 
-    Memory: a strip of the mask or of the image, as high as the stored parts.
+    Memory: a strip of the mask or of the image, as high as the stored parts; where objects are
+    measured, a window of `LARGEST_WINDOW_PX`, and some numbers per object.
 
     Parameters
     ----------
     export
         What, and where to.
     progressed
-        Told how far it is, after every strip that is read and every tile that is written.
+        Told how far it is, after every strip or window that is read and tile that is written.
     cancelled
         Asked at the same time.
 
@@ -145,36 +195,36 @@ class _Export:
         tiles = count_tiles(self._result)
         self._tiles = tiles[0]
         self._done = 0.0
-        self._total = _COSTS["labels"] * self._tiles + _COSTS["write"] * sum(tiles)
-        if export.image is not None:
-            self._total += _COSTS["image"] * self._tiles
+        self._mask = CheckedArray(self._result.levels(MASK)[0], self._result.path.name)
+        self._highest, self._digest = 0, ""
+        self._edits = self._result.edits
+        parts = ["look", *export.formats, *(["image"] if export.image is not None else [])]
+        if Format.MEASUREMENTS in export.formats:
+            parts.append("find")
+        self._total = sum(_COSTS.get(part, 0) for part in parts) * self._tiles
+        if Format.LABELS in export.formats:
+            self._total += _COSTS["write"] * sum(tiles)
 
     def run(self) -> ExportDone:
         """Write the files."""
         result, export = self._result, self._export
-        labels, record = export.files()
+        *paths, record = export.files()
         if not result.is_complete:
             raise ExportError(f"{result.path} is not finished; segment its image to the end first.")
-        check_labels_room(result, export.folder)
+        if Format.LABELS in export.formats:
+            check_labels_room(result, export.folder)
         with FileSet(overwrite=export.overwrite) as files:
-            highest = self._highest()
+            self._look()
             source = None if export.image is None else self._source(export.image)
-            digests: list[str] = []
-
-            def write(file: BinaryIO) -> None:
-                told = labels.name
-                pixels = save_big_labels(
-                    file, result, highest, lambda: self._step("write", 1, told)
-                )
-                digests.extend((pixels, digest_of(file)))
-
-            files.write(labels, write)
-            written = FileRecord(name=labels.name, format=Format.LABELS, sha256=digests[1])
+            written = tuple(
+                self._write(files, what, path)
+                for what, path in zip(export.formats, paths, strict=True)
+            )
             text = RunRecord(
                 origin=origin_of(result, export.channels),
                 source=source,
-                labels_sha256=digests[0],
-                files=(written,),
+                labels_sha256=self._digest,
+                files=written,
                 versions=result.versions,
                 created=now(),
             ).to_json()
@@ -182,17 +232,58 @@ class _Export:
             self._step("write", 0, record.name)
             self._check_unchanged()
             files.commit(first=record)
-        return ExportDone((labels, record))
+        return ExportDone((*paths, record))
 
-    def _highest(self) -> int:
-        """Return the highest number of the mask, which tells the type."""
-        mask = CheckedArray(self._result.levels(MASK)[0], self._result.path.name)
-        highest, rows = 0, int(mask.chunks[0])
-        for row in range(0, mask.shape[0], rows):
-            strip = np.asarray(mask[row : row + rows])
-            highest = max(highest, int(strip.max(initial=0)))
-            self._step("labels", len(strip) / mask.shape[0] * self._tiles, "")
-        return highest
+    def _look(self) -> None:
+        """Find out the highest number of the mask, which tells the type, and the labels' hash."""
+        digest, rows = LabelsHash(self._result.shape), int(self._mask.chunks[0])
+        for row in range(0, self._mask.shape[0], rows):
+            strip = self._mask[row : row + rows]
+            self._highest = max(self._highest, int(strip.max(initial=0)))
+            digest.update(strip)
+            self._step("look", len(strip) / self._mask.shape[0] * self._tiles, "")
+        self._digest = digest.hexdigest()
+
+    def _write(self, files: FileSet, what: Format, path: Path) -> FileRecord:
+        """Write a file of a format, and describe it."""
+        digests: list[str] = []
+
+        def write(file: BinaryIO) -> None:
+            if what is Format.LABELS:
+                self._save_labels(file, path.name)
+            else:
+                self._save_measurements(file, path.name)
+            digests.append(digest_of(file))
+
+        files.write(path, write)
+        return FileRecord(name=path.name, format=what, sha256=digests[0])
+
+    def _save_labels(self, file: BinaryIO, told: str) -> None:
+        result, size = self._result, pixel_size(*self._export.scale())
+        self._digest = save_big_labels(
+            file, result, self._highest, size, lambda: self._step("write", 1, told)
+        )
+
+    def _save_measurements(self, file: BinaryIO, told: str) -> None:
+        """Measure all objects, and write the table."""
+        found = self._find(told)
+        subject = self._export.subject(self._highest)
+        probability = self._result.levels(PROBABILITY)[0]
+        named = CheckedArray(probability, self._result.path.name)
+        table, done = ObjectTable(subject, found, self._mask, named), 0
+        for count in table.steps():
+            share, done = (count - done) / len(found), count
+            self._step(Format.MEASUREMENTS, share * self._tiles, told)
+        write_table(file, header(subject), table.rows())
+
+    def _find(self, told: str) -> FoundObjects:
+        """Find the objects."""
+        subject = self._export.subject(self._highest)
+        blocks = Blocks(self._result.shape, BLOCK_PX)
+        steps = Steps(find_big_objects(self._mask, blocks, subject.meaning))
+        for _ in steps:
+            self._step("find", self._tiles / len(blocks), told)
+        return steps.result
 
     def _source(self, image: ImageData) -> SourceRecord:
         """Describe the image, whose pixels are read once."""
@@ -204,18 +295,13 @@ class _Export:
             )
         digest = PixelsHash(tuple(int(n) for n in image.array.shape))
         rows = stored_rows(image.array)
-        try:
+        with reading_image():
             for row in range(0, height, rows):
                 strip = image.frame(region=(slice(row, min(row + rows, height)), slice(None)))
                 digest.update(strip)
                 self._step("image", len(strip) / height * self._tiles, "")
             described = describe_source(image, digest.hexdigest(), self._export.image_name)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ExportError(
-                f"The image, of which the record holds a hash, cannot be read ({error}); look "
-                "whether it is still there."
-            ) from error
-        size, unit = self._result.scale()
+        size, unit = self._export.scale()
         return dataclasses.replace(described, scale=size, unit=unit)
 
     def _check_unchanged(self) -> None:
@@ -223,6 +309,8 @@ class _Export:
         again = BigResult.open(self._result.path)
         if not again.is_complete or again.created != self._result.created:
             raise ExportError("The mask was made anew while it was written; export it again.")
+        if again.edits != self._edits and self._export.formats != (Format.LABELS,):
+            raise ExportError(CHANGED)
 
     def _step(self, part: str, tiles: float, name: str) -> None:
         if self._cancelled():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_ds2net.core.big.store import MASK, BigResult
 from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export.record import LabelsHash
-from napari_ds2net.core.export.units import pixel_size
+from napari_ds2net.core.export.units import PixelSize
 from napari_ds2net.core.postprocess import smallest_type
 from napari_ds2net.errors import ExportError
 
@@ -25,7 +25,11 @@ def count_tiles(result: BigResult) -> list[int]:
 
 
 def save_big_labels(
-    file: BinaryIO, result: BigResult, highest: int, on_tile: Callable[[], None] = lambda: None
+    file: BinaryIO,
+    result: BigResult,
+    highest: int,
+    size: PixelSize,
+    on_tile: Callable[[], None] = lambda: None,
 ) -> str:
     """Write the mask, read strip by strip, as a BigTIFF with OME metadata.
 
@@ -37,6 +41,8 @@ def save_big_labels(
         Complete.
     highest
         The highest number of the mask; the type is the smallest that holds it.
+    size
+        Of a pixel.
     on_tile
         Called at every tile.
 
@@ -52,8 +58,6 @@ def save_big_labels(
         A part of it is damaged.
     """
     levels = result.levels(MASK)
-    scale, unit = result.scale()
-    size = pixel_size(scale, unit)
     sizes: dict[str, Any] = {}
     if size.is_known:
         sizes = {

@@ -120,6 +120,7 @@ def big_steps(
         yield from _maps_steps(image, network, card, plan, options, result)
         found = yield from big_mask_steps(result, post, len(card.classes), block_px)
         made = {"device": plan.device, "versions": installed_versions(), "created": now()}
+        made |= {"classes": list(card.classes)}
         result.note(complete=True, mask=mask_how, found=dataclasses.asdict(found), **made)
     except MemoryError as error:
         raise ImageError(

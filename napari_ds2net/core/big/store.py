@@ -228,6 +228,16 @@ class BigResult:
         """Whether a person changed the mask."""
         return bool(self._about.get("edited"))
 
+    @property
+    def edits(self) -> int:
+        """How often parts of the mask were written by a person."""
+        return int(self._about.get("edits", 0))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the network's classes from 1 on."""
+        return tuple(map(str, self._about.get("classes") or ("object",)))
+
     def renew_mask(self, layout: Layout) -> None:
         """Begin another mask; one that was edited is kept under another name."""
         labels: Any = self._group["labels"]
