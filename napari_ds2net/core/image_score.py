@@ -7,6 +7,8 @@ however well it is found. `error_score` asks instead what Dice the network itsel
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,12 +40,32 @@ def error_score(probability: NDArray[np.float32], mask: NDArray[np.bool_] | None
     In [0, 1], the higher the more likely wrong.
     """
     found = probability > _EVEN if mask is None else mask
-    inside = float(probability.sum(where=found, dtype=np.float64))
-    pixels = int(np.count_nonzero(found))
-    if pixels == 0:
-        return min(1.0, 2.0 * float(probability.max(initial=0.0)))
-    total = float(probability.sum(dtype=np.float64)) + pixels
-    return 1.0 - 2.0 * inside / total
+    sums = ScoreSums()
+    sums.add(probability, found)
+    return sums.score()
+
+
+@dataclass(slots=True)
+class ScoreSums:
+    """What `error_score` is made of, of an image that comes part by part."""
+
+    inside: float = 0.0
+    total: float = 0.0
+    pixels: int = 0
+    highest: float = 0.0
+
+    def add(self, probability: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
+        """Count a part, shape (Y, X)."""
+        self.inside += float(probability.sum(where=mask, dtype=np.float64))
+        self.total += float(probability.sum(dtype=np.float64))
+        self.pixels += int(np.count_nonzero(mask))
+        self.highest = max(self.highest, float(probability.max(initial=0.0)))
+
+    def score(self) -> float:
+        """Return the score of all parts together."""
+        if self.pixels == 0:
+            return min(1.0, 2.0 * self.highest)
+        return 1.0 - 2.0 * self.inside / (self.total + self.pixels)
 
 
 def image_score(prediction: Prediction) -> float:

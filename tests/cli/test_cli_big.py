@@ -135,6 +135,17 @@ def test_the_table_is_that_of_the_same_image_in_memory(
     big, small = (tmp_path / each / "a_measurements.csv" for each in ("big", "small"))
     assert "mean_uncertainty" in big.read_text()
     assert big.read_text() == small.read_text()
+    mine, theirs = (
+        RunRecord.read(tmp_path / each / "a_record.json").origin.found for each in ("big", "small")
+    )
+    assert mine is not None
+    assert theirs is not None
+    assert 0 < mine.seconds < 600
+    assert (mine.objects, mine.frames) == (theirs.objects, 1)
+    assert mine.foreground_share == theirs.foreground_share
+    assert (mine.mean_uncertainty, mine.score) == (
+        pytest.approx(theirs.mean_uncertainty, rel=1e-6), pytest.approx(theirs.score, rel=1e-6),
+    )  # fmt: skip
     again = run(
         "export", tmp_path / "big" / "a_segmentation.zarr", "-o", tmp_path / "again", "-f",
         "measurements", "--images", image, "--pixel-size", 0.25,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from napari_ds2net.core.export.run import ExportCancelled, ExportDone, ExportPro
 from napari_ds2net.core.export.subject import ExportSubject, LabelMeaning, meaning_of
 from napari_ds2net.core.export.units import pixel_size
 from napari_ds2net.core.image import ImageData
+from napari_ds2net.core.measures import Measures
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.errors import ExportError
 from napari_ds2net.steps import Steps
@@ -166,7 +168,7 @@ def origin_of(result: BigResult, channels: ChannelsRecord | None = None) -> Orig
     """Tell of a finished result how its labels came to be."""
     how: Any = result.how
     if not {"model", "settings"} <= set(how):
-        return Origin(edited=result.is_edited, channels=channels)
+        return Origin(edited=result.is_edited, channels=channels, found=_found(result))
     model = ModelRecord(name=how["model"]["name"], sha256=result.model_id)
     settings: dict[str, Any] = {**how["settings"], **result.mask_settings}
     settings["tile_shape"] = tuple(settings["tile_shape"])
@@ -176,6 +178,21 @@ def origin_of(result: BigResult, channels: ChannelsRecord | None = None) -> Orig
         device=result.device,
         edited=result.is_edited,
         channels=channels,
+        found=_found(result),
+    )
+
+
+def _found(result: BigResult) -> Measures | None:
+    """Say what the network found, as of any image; None where not all of it was counted."""
+    found = result.found
+    if found is None or found.score is None or found.seconds is None:
+        return None
+    return Measures(
+        objects=found.objects,
+        foreground_share=found.area_px / math.prod(result.shape),
+        mean_uncertainty=found.mean_uncertainty,
+        score=found.score,
+        seconds=found.seconds,
     )
 
 

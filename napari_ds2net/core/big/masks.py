@@ -93,17 +93,17 @@ def big_mask_steps(
     else:
         steps = _make_plain(result, blocks, options)
         rounds = 1 + int(options.fill_holes) + int(options.smallest_object_px > 1)
-    both = Steps(_then_measured(steps, result, blocks))
+    both = Steps(_then_measured(steps, result, blocks, classes))
     for done, _ in enumerate(both, start=1):
         yield BlockDone(done, (rounds + 1) * len(blocks))
     return both.result
 
 
 def _then_measured(
-    steps: Generator[None, None, int | None], result: BigResult, blocks: Blocks
+    steps: Generator[None, None, int | None], result: BigResult, blocks: Blocks, classes: int
 ) -> Generator[None, None, BigMeasures]:
     numbered = yield from steps
-    return (yield from measure_steps(result, blocks, numbered))
+    return (yield from measure_steps(result, blocks, numbered, classes))
 
 
 def _make_plain(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,9 @@ def big_steps(
         if result.is_complete or result.levels(MASK)[0].dtype != layout.mask_type:
             result.renew_mask(layout)
         yield from _maps_steps(image, network, card, plan, options, result)
+        began = time.perf_counter() - result.maps_seconds
         found = yield from big_mask_steps(result, post, len(card.classes), block_px)
+        found = dataclasses.replace(found, seconds=time.perf_counter() - began)
         made = {"device": plan.device, "versions": installed_versions(), "created": now()}
         made |= {"classes": list(card.classes)}
         result.note(complete=True, mask=mask_how, found=dataclasses.asdict(found), **made)

@@ -78,17 +78,23 @@ class BigMeasures:
     Attributes
     ----------
     objects
-        Numbers of the mask where touching objects are split, else regions that hang together,
-        corners included.
+        Numbers of the mask where touching objects are split, else regions of a class that hang
+        together, corners included.
     area_px
         Pixels that belong to the mask.
     mean_uncertainty
         The paper's measure, over all pixels, in [0, 1].
+    score
+        How likely the mask is wrong, in [0, 1], see `image_score`; None in results of before.
+    seconds
+        Of computing, all runs together that it took; None in results of before.
     """
 
     objects: int
     area_px: int
     mean_uncertainty: float
+    score: float | None = None
+    seconds: float | None = None
 
 
 class BigResult:
@@ -191,6 +197,11 @@ class BigResult:
     def rows_done(self) -> int:
         """Rows of the maps that are final, from the top."""
         return int(self._about["rows_done"])
+
+    @property
+    def maps_seconds(self) -> float:
+        """How long the rows that are done took to compute, all runs together."""
+        return float(self._about.get("maps_seconds", 0.0))
 
     @property
     def is_complete(self) -> bool:

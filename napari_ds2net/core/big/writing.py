@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -45,6 +46,7 @@ class MapsWriter:
         self._waiting: list[NDArray[np.float32]] = []
         self._row = result.rows_done
         self._waiting_rows = 0
+        self._began = time.perf_counter() - result.maps_seconds
 
     @property
     def next_row(self) -> int:
@@ -90,5 +92,5 @@ class MapsWriter:
             mask *= (classes.argmax(axis=0) + 1).astype(mask.dtype)
         write_samples(self._levels[MASK], row, 0, mask)
         self._row += rows
-        self._result.note(rows_done=self._row)
+        self._result.note(rows_done=self._row, maps_seconds=time.perf_counter() - self._began)
         self._changed(row, self._row)

@@ -18,6 +18,7 @@ from napari_ds2net.core.big.editing import write_part
 from napari_ds2net.core.big.exporting import BigExport, export_big
 from napari_ds2net.core.big.segmenting import big_steps
 from napari_ds2net.core.big.store import MASK, BigResult, Layout
+from napari_ds2net.core.events import RowsDone
 from napari_ds2net.core.export.record import RunRecord, hash_labels, hash_pixels
 from napari_ds2net.core.export.run import ExportCancelled, ExportProgress
 from napari_ds2net.core.image import ImageData
@@ -184,3 +185,44 @@ def test_a_result_of_unknown_origin_is_exported_too(tmp_path: Path, folder: Path
     result.note(complete=True)
     done = export_big(BigExport(result=result, name="s", folder=folder))
     assert json.loads(done.record.read_text())["origin"]["model"] is None
+
+
+def test_what_was_found_is_in_the_record_as_before_it_was_edited(
+    result: BigResult, folder: Path
+) -> None:
+    found = result.found
+    write_part(result, 0, 0, np.ones((40, 50), np.uint32))
+    done = export_big(BigExport(result=result, name="s", folder=folder))
+    told = RunRecord.read(done.record).origin.found
+    assert found is not None
+    assert told is not None
+    assert (told.objects, told.foreground_share) == (found.objects, found.area_px / (150 * 171))
+    assert (told.score, told.seconds) == (found.score, found.seconds)
+    result.note(found={"objects": 1, "area_px": 2, "mean_uncertainty": 0.5})  # of a version before
+    again = export_big(BigExport(result=result, name="s", folder=folder, overwrite=True))
+    assert RunRecord.read(again.record).origin.found is None
+
+
+def test_the_time_of_all_runs_is_counted(
+    tmp_path: Path, network: Any, tiles: ModelCard, plan: Any
+) -> None:
+    layout = Layout(shape=SHAPE, chunk_px=64, smallest_level_px=64)
+
+    def begin(options: InferenceOptions) -> Any:
+        path = tmp_path / "r.zarr"
+        return big_steps(IMAGE, network, tiles, plan, path, options, layout=layout, block_px=64)
+
+    for event in begin(InferenceOptions()):
+        if isinstance(event, RowsDone):
+            break
+    begun = BigResult.open(tmp_path / "r.zarr")
+    assert begun.maps_seconds > 0
+    begun.note(maps_seconds=1000.0)  # so long the first run took
+    found = result_of(begin(InferenceOptions())).found
+    assert found is not None
+    assert found.seconds is not None
+    assert 1000 < found.seconds < 1100
+    anew = result_of(begin(InferenceOptions(threshold=0.3))).found
+    assert anew is not None
+    assert anew.seconds is not None
+    assert 1000 < anew.seconds < 1100

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from skimage.measure import label
 
+from napari_ds2net.core.big.blocks import Blocks
 from napari_ds2net.core.big.editing import write_part
 from napari_ds2net.core.big.exporting import BigExport, export_big
+from napari_ds2net.core.big.measuring import measure_steps
 from napari_ds2net.core.big.rows import RowReader
 from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export.formats import Format
@@ -23,6 +26,7 @@ from napari_ds2net.core.export.run import ExportCancelled, ExportProgress
 from napari_ds2net.core.export.subject import LabelMeaning
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.errors import ExportError
+from napari_ds2net.steps import result_of
 from tests.core.big.drawn import SHAPE, cut_small, draw, export_ordinary, make_result
 
 COLOURS: Any = np.random.default_rng(1).integers(0, 255, (*SHAPE, 3), np.uint8)
@@ -221,3 +225,12 @@ def test_what_was_edited_meanwhile_is_not_written(
     with pytest.raises(ExportError, match="was edited while it was read"):
         export_big(BigExport(result=result, name="s", folder=folder, formats=TABLE), edit)
     assert list(folder.iterdir()) == []
+
+
+def test_classes_that_touch_are_counted_apart(tmp_path: Path) -> None:
+    mask = draw("classes")
+    result = make_result(tmp_path / "r.zarr", mask, classes=("cell", "debris"))
+    found = result_of(measure_steps(result, Blocks(SHAPE, 32), None, classes=2))
+    regions, together = (np.asarray(label(each, connectivity=2)).max() for each in (mask, mask > 0))
+    assert found.objects == regions > together
+    assert found.area_px == np.count_nonzero(mask)

@@ -17,6 +17,7 @@ from napari_ds2net.core.big.segmenting import big_steps
 from napari_ds2net.core.big.store import BigResult, Layout
 from napari_ds2net.core.events import BlockDone, RowsDone
 from napari_ds2net.core.image import ImageData
+from napari_ds2net.core.image_score import image_score
 from napari_ds2net.core.inference import predict
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.errors import ImageError, SettingsError
@@ -90,8 +91,8 @@ def finish(steps: Generator[Any, None, BigResult]) -> tuple[BigResult, list[Any]
 
 
 def connected(mask: Any) -> int:
-    """Count the regions that hang together, corners included."""
-    labels: Any = measure.label(mask > 0, connectivity=2)
+    """Count the regions of a class that hang together, corners included."""
+    labels: Any = measure.label(mask, connectivity=2)
     return int(labels.max())
 
 
@@ -122,6 +123,7 @@ def test_every_number_is_that_of_the_image_in_memory(
     assert found.objects == (expected.mask.max() if options.split_touching else whole)
     assert found.area_px == np.count_nonzero(expected.mask)
     assert found.mean_uncertainty == pytest.approx(expected.uncertainty.mean(), rel=1e-5)
+    assert found.score == pytest.approx(image_score(expected), rel=1e-6)
     assert expected.mask.max() == (1 if not options.split_touching else full(result, "mask").max())
     for name in ("uncertainty", "detail", "semantic"):
         values = getattr(expected, name if name == "uncertainty" else f"{name}_mask")
@@ -141,6 +143,7 @@ def test_classes_are_cleaned_as_in_memory(
     np.testing.assert_array_equal(full(result, "mask"), expected.mask)
     assert result.found is not None
     assert result.found.objects == connected(expected.mask)
+    assert result.classes == ("a", "b")
 
 
 def test_a_whole_frame_is_shrunk_strip_by_strip(
