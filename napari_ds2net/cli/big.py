@@ -21,7 +21,7 @@ from napari_ds2net.steps import Steps
 
 if TYPE_CHECKING:
     from napari_ds2net.api import LoadedModel
-    from napari_ds2net.core.big.exporting import BigExport
+    from napari_ds2net.core.big.export_choice import BigExport
     from napari_ds2net.core.big.store import BigResult
     from napari_ds2net.core.events import BigEvent
     from napari_ds2net.core.export.run import ExportDone
@@ -52,6 +52,8 @@ class BigRun:
         Whether the name of the image's file may be written into records.
     formats
         The files that are wanted too, of `OF_BIG`, and the record of how they were made.
+    polygons
+        As for `BigExport`.
     """
 
     model: str
@@ -61,6 +63,7 @@ class BigRun:
     overwrite: bool = False
     keep_name: bool = False
     formats: tuple[Format, ...] = ()
+    polygons: bool = False
 
 
 def take_big(images: Sequence[Path], from_megapixels: float) -> tuple[list[Path], list[Path]]:
@@ -164,7 +167,7 @@ def segment_one(
     DS2NetError
         It cannot be segmented, or there are other results.
     """
-    from napari_ds2net.core.big.exporting import BigExport
+    from napari_ds2net.core.big.export_choice import BigExport
 
     target = job.folder / f"{job.stem}{BIG_ENDING}"
     kept = target.exists() and not run.overwrite
@@ -172,6 +175,7 @@ def segment_one(
     export = BigExport(
         result=result, name=job.stem, folder=job.folder, overwrite=run.overwrite,
         image=opened, image_name=job.image.name if run.keep_name else None, formats=run.formats,
+        suffix=job.image.suffix, polygons=run.polygons,
     )  # fmt: skip
     if run.formats and not (kept and all(file.exists() for file in export.files())):
         _write(export, shown)
@@ -203,7 +207,7 @@ def export_big(
     meaning, pixel_size_um
         As for `BigExport`.
     """
-    from napari_ds2net.core.big.exporting import BigExport
+    from napari_ds2net.core.big.export_choice import BigExport
     from napari_ds2net.core.big.files import open_big
     from napari_ds2net.core.big.store import BigResult
 
@@ -220,7 +224,8 @@ def export_big(
                     image=None if image is None else open_big(image),
                     image_name=image.name if image is not None and wanted.keep_name else None,
                     formats=tuple(what for what in OF_BIG if what in wanted.formats),
-                    meaning=meaning, pixel_size_um=pixel_size_um,
+                    meaning=meaning, pixel_size_um=pixel_size_um, polygons=wanted.polygons,
+                    suffix=".png" if image is None else image.suffix,
                 )  # fmt: skip
                 done = _write(export, (display, task))
             except (DS2NetError, OSError) as error:

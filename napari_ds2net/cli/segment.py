@@ -134,7 +134,7 @@ def segment(
 
     A zarr image of any size, and a TIFF of more than --big-from megapixels, becomes
     STEM_segmentation.zarr, an OME-Zarr of probability, maps and mask; --save labels,measurements
-    adds a tiled TIFF and a table.
+    adds a tiled TIFF and a table, coco objects for other programs.
     """
     from napari_ds2net.core.options import InferenceOptions
 
@@ -174,7 +174,7 @@ def segment(
         run = BigRun(
             model, device, options, pixel_size_um,
             overwrite=overwrite or update, keep_name=keep_name,
-            formats=tuple(what for what in OF_BIG if what in (wanted or ())),
+            formats=tuple(what for what in OF_BIG if what in (wanted or ())), polygons=polygons,
         )  # fmt: skip
         failed = segment_big(big, output, run)
     if not images:

@@ -12,7 +12,7 @@ from napari_ds2net.errors import ExportError
 from napari_ds2net.gui.panels.export import ExportPanel
 
 if TYPE_CHECKING:
-    from napari_ds2net.core.big.exporting import BigExport
+    from napari_ds2net.core.big.export_choice import BigExport
     from napari_ds2net.gui._layers.big_target import BigLayers
 
 POSSIBLE = OF_BIG
@@ -56,7 +56,7 @@ def big_export(
     DS2NetError
         The result is gone or not finished, or nothing is chosen.
     """
-    from napari_ds2net.core.big.exporting import BigExport  # zarr takes its time
+    from napari_ds2net.core.big.export_choice import BigExport  # zarr takes its time
     from napari_ds2net.core.big.store import BigResult
 
     if not panel.formats:
@@ -77,6 +77,8 @@ def big_export(
         channels=shown.source.channels_record,
         formats=panel.formats,
         meaning=panel.meaning,
+        suffix=file.suffix if file is not None and file.suffix else ".png",
+        polygons=bool(panel.outlines_field.value),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from pycocotools.coco import COCO
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QMessageBox
 
@@ -96,10 +97,17 @@ def test_labels_measurements_and_their_record_are_written(
 
 def test_what_numbers_are_can_be_chosen(qtbot: QtBot, exporter: ExportWidget, folder: Path) -> None:
     exporter.format_fields[Format.LABELS].value = False
+    exporter.format_fields[Format.COCO].value = True
+    exporter.outlines_field.value = True
     exporter.meaning_field.value = LabelMeaning.OBJECTS
-    assert exporter.files_label.text().split() == ["slide_measurements.csv", "slide_record.json"]
-    assert export(qtbot, exporter) == f"Wrote 2 files into {folder}."
+    wanted = ["slide_coco.json", "slide_measurements.csv", "slide_record.json"]
+    assert exporter.files_label.text().split() == wanted
+    assert export(qtbot, exporter) == f"Wrote 3 files into {folder}."
     assert len((folder / "slide_measurements.csv").read_text().splitlines()) == 2
+    coco = COCO(str(folder / "slide_coco.json"))
+    (found,) = coco.loadAnns(coco.getAnnIds())
+    assert isinstance(found["segmentation"], list)
+    np.testing.assert_array_equal(coco.annToMask(found), IMAGE > 127)
 
 
 def test_nothing_is_overwritten_without_asking(

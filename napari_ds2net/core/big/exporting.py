@@ -1,44 +1,38 @@
-"""Exporting a big result: label TIFF, measurements, and the run record, part by part."""
+"""Exporting a big result: labels, measurements, COCO, and the run record, part by part."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from napari_ds2net.core.big.blocks import Blocks
+from napari_ds2net.core.big.export_choice import BigExport, origin_of
 from napari_ds2net.core.big.found_objects import CHANGED, FoundObjects, find_big_objects
 from napari_ds2net.core.big.label_tiff import count_tiles, save_big_labels
+from napari_ds2net.core.big.object_coco import ObjectAnnotations
 from napari_ds2net.core.big.object_table import ObjectTable, reading_image
 from napari_ds2net.core.big.rows import stored_rows
 from napari_ds2net.core.big.store import MASK, PROBABILITY, BigResult
 from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export.atomic import FileSet
-from napari_ds2net.core.export.formats import Format, file_ending, record_path
-from napari_ds2net.core.export.measurements import MEASURED, header, write_table
-from napari_ds2net.core.export.plan import check_name
+from napari_ds2net.core.export.formats import Format
+from napari_ds2net.core.export.measurements import header, write_table
 from napari_ds2net.core.export.record import (
     FileRecord,
     LabelsHash,
-    ModelRecord,
-    Origin,
     PixelsHash,
     RunRecord,
     SourceRecord,
     describe_source,
+    installed_versions,
     now,
 )
-from napari_ds2net.core.export.record_parts import ChannelsRecord
 from napari_ds2net.core.export.run import ExportCancelled, ExportDone, ExportProgress, digest_of
-from napari_ds2net.core.export.subject import ExportSubject, LabelMeaning, meaning_of
 from napari_ds2net.core.export.units import pixel_size
 from napari_ds2net.core.image import ImageData
-from napari_ds2net.core.measures import Measures
-from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.errors import ExportError
 from napari_ds2net.steps import Steps
 
@@ -46,92 +40,8 @@ BLOCK_PX = 1024
 """Edge of the blocks in which objects are sought."""
 LABELS_SHARE = 0.25
 """Of what the stored mask takes; 0.21 as measured on drawn cells, because it is packed tighter."""
-_COSTS = {"look": 1, "image": 2, "write": 6, "find": 4, Format.MEASUREMENTS: 30}
+_COSTS = {"look": 1, "image": 2, "write": 6, "find": 4, Format.COCO: 15, Format.MEASUREMENTS: 30}
 """How long things take for a tile, so that the bar moves evenly."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BigExport:
-    """What is exported, and where to.
-
-    Attributes
-    ----------
-    result
-        Complete.
-    name
-        What the files are called before the underscore.
-    folder
-        It exists.
-    overwrite
-        Whether files that are there are replaced.
-    image
-        What was segmented, for its hash in the record; None where it is not at hand.
-    image_name
-        Name of its file; None where it may not be told.
-    channels
-        Those that the network saw; None for an image without an axis of channels.
-    formats
-        The kinds of files, of `OF_BIG`.
-    meaning
-        What the mask's numbers stand for; as the mask was made if None.
-    pixel_size_um
-        Edge of a pixel in micrometres; what the result says if None.
-    """
-
-    result: BigResult
-    name: str
-    folder: Path
-    overwrite: bool = False
-    image: ImageData | None = None
-    image_name: str | None = None
-    channels: ChannelsRecord | None = None
-    formats: tuple[Format, ...] = (Format.LABELS,)
-    meaning: LabelMeaning | None = None
-    pixel_size_um: float | None = None
-
-    def files(self) -> list[Path]:
-        """Return the files in the order of `formats`, the record last.
-
-        Raises
-        ------
-        ExportError
-            The name is none for a file.
-        """
-        check_name(self.name)
-        endings = (file_ending(what) for what in self.formats)
-        return [
-            *(self.folder / f"{self.name}{ending}" for ending in endings),
-            record_path(self.name, self.folder),
-        ]
-
-    def scale(self) -> tuple[tuple[float, float], str]:
-        """Return height and width of a pixel, and their unit."""
-        if self.pixel_size_um is None:
-            return self.result.scale()
-        return (self.pixel_size_um, self.pixel_size_um), "µm"
-
-    def subject(self, highest: int) -> ExportSubject:
-        """Return what is exported, as the ordinary export knows it; nothing is read.
-
-        Parameters
-        ----------
-        highest
-            The highest number of the mask.
-        """
-        result, (scale, unit) = self.result, self.scale()
-        probability = result.levels(PROBABILITY)[0]
-        splits = bool(result.mask_settings.get("split_touching"))
-        made = LabelMeaning.OBJECTS if splits else meaning_of(highest, len(result.classes))
-        return ExportSubject(
-            name=self.name,
-            labels=result.levels(MASK)[0],
-            maps=dict.fromkeys(MEASURED, probability),  # which there are; they are read elsewhere
-            scale=scale,
-            units=(unit, unit),
-            image=self.image,
-            meaning=self.meaning or made,
-            classes=result.classes,
-        )
 
 
 def export_big(
@@ -164,38 +74,6 @@ def export_big(
     return _Export(export, progressed, cancelled).run()
 
 
-def origin_of(result: BigResult, channels: ChannelsRecord | None = None) -> Origin:
-    """Tell of a finished result how its labels came to be."""
-    how: Any = result.how
-    if not {"model", "settings"} <= set(how):
-        return Origin(edited=result.is_edited, channels=channels, found=_found(result))
-    model = ModelRecord(name=how["model"]["name"], sha256=result.model_id)
-    settings: dict[str, Any] = {**how["settings"], **result.mask_settings}
-    settings["tile_shape"] = tuple(settings["tile_shape"])
-    return Origin(
-        model=model,
-        settings=InferenceOptions(**settings),
-        device=result.device,
-        edited=result.is_edited,
-        channels=channels,
-        found=_found(result),
-    )
-
-
-def _found(result: BigResult) -> Measures | None:
-    """Say what the network found, as of any image; None where not all of it was counted."""
-    found = result.found
-    if found is None or found.score is None or found.seconds is None:
-        return None
-    return Measures(
-        objects=found.objects,
-        foreground_share=found.area_px / math.prod(result.shape),
-        mean_uncertainty=found.mean_uncertainty,
-        score=found.score,
-        seconds=found.seconds,
-    )
-
-
 class _Export:
     """One export: counts what it reads and writes, and stops when it is cancelled."""
 
@@ -215,8 +93,9 @@ class _Export:
         self._mask = CheckedArray(self._result.levels(MASK)[0], self._result.path.name)
         self._highest, self._digest = 0, ""
         self._edits = self._result.edits
+        self._found: FoundObjects | None = None
         parts = ["look", *export.formats, *(["image"] if export.image is not None else [])]
-        if Format.MEASUREMENTS in export.formats:
+        if {Format.COCO, Format.MEASUREMENTS} & set(export.formats):
             parts.append("find")
         self._total = sum(_COSTS.get(part, 0) for part in parts) * self._tiles
         if Format.LABELS in export.formats:
@@ -263,13 +142,15 @@ class _Export:
 
     def _write(self, files: FileSet, what: Format, path: Path) -> FileRecord:
         """Write a file of a format, and describe it."""
+        save = {
+            Format.LABELS: self._save_labels,
+            Format.COCO: self._save_coco,
+            Format.MEASUREMENTS: self._save_measurements,
+        }[what]
         digests: list[str] = []
 
         def write(file: BinaryIO) -> None:
-            if what is Format.LABELS:
-                self._save_labels(file, path.name)
-            else:
-                self._save_measurements(file, path.name)
+            save(file, path.name)
             digests.append(digest_of(file))
 
         files.write(path, write)
@@ -287,20 +168,37 @@ class _Export:
         subject = self._export.subject(self._highest)
         probability = self._result.levels(PROBABILITY)[0]
         named = CheckedArray(probability, self._result.path.name)
-        table, done = ObjectTable(subject, found, self._mask, named), 0
-        for count in table.steps():
-            share, done = (count - done) / len(found), count
-            self._step(Format.MEASUREMENTS, share * self._tiles, told)
+        table = ObjectTable(subject, found, self._mask, named)
+        self._follow(Format.MEASUREMENTS, table.steps(), len(found), told)
         write_table(file, header(subject), table.rows())
 
-    def _find(self, told: str) -> FoundObjects:
-        """Find the objects."""
+    def _save_coco(self, file: BinaryIO, told: str) -> None:
+        """Write an annotation per object."""
+        found = self._find(told)
         subject = self._export.subject(self._highest)
-        blocks = Blocks(self._result.shape, BLOCK_PX)
-        steps = Steps(find_big_objects(self._mask, blocks, subject.meaning))
-        for _ in steps:
-            self._step("find", self._tiles / len(blocks), told)
-        return steps.result
+        version = installed_versions().get("napari-ds2net", "")
+        objects = ObjectAnnotations(
+            subject, found, self._mask, version, polygons=self._export.polygons
+        )
+        self._follow(Format.COCO, objects.write_steps(file), len(found), told)
+
+    def _follow(self, what: Format, steps: Iterator[int], count: int, told: str) -> None:
+        """Go through steps that tell how many of `count` objects are done."""
+        before = 0
+        for done in steps:
+            self._step(what, (done - before) / count * self._tiles, told)
+            before = done
+
+    def _find(self, told: str) -> FoundObjects:
+        """Find the objects, once for all files."""
+        if self._found is None:
+            subject = self._export.subject(self._highest)
+            blocks = Blocks(self._result.shape, BLOCK_PX)
+            steps = Steps(find_big_objects(self._mask, blocks, subject.meaning))
+            for _ in steps:
+                self._step("find", self._tiles / len(blocks), told)
+            self._found = steps.result
+        return self._found
 
     def _source(self, image: ImageData) -> SourceRecord:
         """Describe the image, whose pixels are read once."""

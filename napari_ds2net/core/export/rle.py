@@ -30,18 +30,41 @@ def run_lengths(
     int64; they sum up to Y times X. The first may be 0, no other.
     """
     height, width = plane_shape
+    return lengths(*column_runs(inside, corner, height), height * width)
+
+
+def column_runs(
+    inside: NDArray[np.bool_], corner: tuple[int, int], height: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where runs of an object's pixels begin and end, column by column.
+
+    Parameters
+    ----------
+    inside, corner
+        As for `run_lengths`; of a part of the object too.
+    height
+        Of the image.
+
+    Returns
+    -------
+    The places of the first pixels and of those after the last, counted down the columns.
+    """
     framed = np.pad(inside, ((1, 1), (0, 0))).astype(np.int8)
     changes = np.diff(framed, axis=0).T
     offset = corner[0] + height * (corner[1] + np.arange(changes.shape[0]))
     columns, rows = np.nonzero(changes == 1)
     starts = offset[columns] + rows
     columns, rows = np.nonzero(changes == -1)
-    ends = offset[columns] + rows
+    return starts, offset[columns] + rows
+
+
+def lengths(starts: NDArray[np.int64], ends: NDArray[np.int64], pixels: int) -> NDArray[np.int64]:
+    """Return what `run_lengths` does of runs in order, in an image of so many pixels."""
     gap = starts[1:] != ends[:-1]  # a run goes on from the foot of a column to the next one's head
     starts = starts[np.concatenate([[True], gap])] if starts.size else starts
     ends = ends[np.concatenate([gap, [True]])] if ends.size else ends
     edges = np.column_stack([starts, ends]).ravel()
-    counts = np.diff(np.concatenate([[0], edges, [height * width]]))
+    counts = np.diff(np.concatenate([[0], edges, [pixels]]))
     return counts[:-1] if counts.size > 1 and counts[-1] == 0 else counts
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_ds2net.core.big import exporting, object_windows
-from napari_ds2net.core.big.exporting import BigExport
+from napari_ds2net.core.big.export_choice import BigExport
 from napari_ds2net.core.big.store import MASK, PROBABILITY, BigResult, Layout
 from napari_ds2net.core.export.formats import ExportOptions, Format
 from napari_ds2net.core.export.run import export

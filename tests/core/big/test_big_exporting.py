@@ -15,7 +15,8 @@ import tifffile
 
 from napari_ds2net.core.big import label_tiff
 from napari_ds2net.core.big.editing import write_part
-from napari_ds2net.core.big.exporting import BigExport, export_big
+from napari_ds2net.core.big.export_choice import BigExport
+from napari_ds2net.core.big.exporting import export_big
 from napari_ds2net.core.big.segmenting import big_steps
 from napari_ds2net.core.big.store import MASK, BigResult, Layout
 from napari_ds2net.core.events import RowsDone

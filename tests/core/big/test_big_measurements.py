@@ -16,7 +16,8 @@ from skimage.measure import label
 
 from napari_ds2net.core.big.blocks import Blocks
 from napari_ds2net.core.big.editing import write_part
-from napari_ds2net.core.big.exporting import BigExport, export_big
+from napari_ds2net.core.big.export_choice import BigExport
+from napari_ds2net.core.big.exporting import export_big
 from napari_ds2net.core.big.measuring import measure_steps
 from napari_ds2net.core.big.rows import RowReader
 from napari_ds2net.core.checked_array import CheckedArray
