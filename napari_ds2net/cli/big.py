@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_ds2net.core.big.export_choice import BigExport
     from napari_ds2net.core.big.store import BigResult
     from napari_ds2net.core.events import BigEvent
+    from napari_ds2net.core.export.record_parts import ChannelsRecord
     from napari_ds2net.core.export.run import ExportDone
     from napari_ds2net.core.export.subject import LabelMeaning
     from napari_ds2net.core.image import ImageData
@@ -52,7 +53,7 @@ class BigRun:
         Whether the name of the image's file may be written into records.
     formats
         The files that are wanted too, of `OF_BIG`, and the record of how they were made.
-    polygons
+    polygons, channels
         As for `BigExport`.
     """
 
@@ -64,6 +65,7 @@ class BigRun:
     keep_name: bool = False
     formats: tuple[Format, ...] = ()
     polygons: bool = False
+    channels: ChannelsRecord | None = None
 
 
 def take_big(images: Sequence[Path], from_megapixels: float) -> tuple[list[Path], list[Path]]:
@@ -175,7 +177,7 @@ def segment_one(
     export = BigExport(
         result=result, name=job.stem, folder=job.folder, overwrite=run.overwrite,
         image=opened, image_name=job.image.name if run.keep_name else None, formats=run.formats,
-        suffix=job.image.suffix, polygons=run.polygons,
+        suffix=job.image.suffix, polygons=run.polygons, channels=run.channels,
     )  # fmt: skip
     if run.formats and not (kept and all(file.exists() for file in export.files())):
         _write(export, shown)

@@ -101,6 +101,7 @@ def replay(
             str(model_file), chosen, settings,
             overwrite=overwrite, keep_name=wanted.keep_name,
             formats=tuple(what for what in OF_BIG if what in wanted.formats) or (Format.LABELS,),
+            channels=channels,
         )  # fmt: skip
         _compare(record, segment_big_again(job, image, loaded, how_big), path)
         return

@@ -36,7 +36,7 @@ def is_of_big(record: RunRecord, path: Path) -> bool:
     source, origin = record.source, record.origin
     if source is None or source.axes not in ("yx", "yxc") or source.frame:
         return False
-    if origin.regions or origin.channels is not None:
+    if origin.regions:
         return False
     large = math.prod(source.shape[:2]) > big.BIG_MEGAPIXELS * 1e6
     return large and (is_zarr(path) or kind_of(path) == "TIFF")

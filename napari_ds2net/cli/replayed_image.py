@@ -87,12 +87,14 @@ def _readings(path: Path, record: RunRecord, source: SourceRecord) -> Iterator[I
     from napari_ds2net.core.file_kinds import is_zarr
     from napari_ds2net.core.stack_files import read_stack
 
-    if is_of_big(record, path):
-        from napari_ds2net.core.big.files import open_big  # zarr takes its time to import
-
-        yield open_big(path)
-        return
     channels = record.origin.channels
+    if is_of_big(record, path):
+        from napari_ds2net.core.big.files import open_big, open_parts  # zarr takes its time
+
+        if channels is None:
+            yield open_big(path)
+            return
+        yield _named(_chosen(open_parts(path), path, source, channels), 0, path, source)
     plain = holds_plain_array(path)
     if channels is None and not is_zarr(path):
         try:

@@ -77,6 +77,28 @@ def open_big(path: Path) -> ImageData:
     return image
 
 
+def open_parts(path: Path) -> PixelArray:
+    """Open the array of a zarr folder, or of a TIFF without its axes of length 1.
+
+    What its axes mean is not asked. Pixels are those that the file holds: nothing is turned,
+    inverted or looked up in a palette.
+
+    Raises
+    ------
+    ImageError
+        It cannot be opened.
+    """
+    try:
+        array: PixelArray = find_zarr_array(path)[0] if is_zarr(path) else TiffPixels(path)
+    except ImageError:
+        raise
+    except Exception as error:  # what damaged files make the libraries raise has no common class
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{path.name} cannot be opened part by part ({reason}).") from error
+    kept = [at for at in range(array.ndim) if array.shape[at] > 1 or at >= array.ndim - 2]
+    return array if is_zarr(path) or len(kept) == array.ndim else Squeezed(array, tuple(kept))
+
+
 def _open_tiff(path: Path) -> ImageData:
     array = TiffPixels(path)
     page = array.series.keyframe
