@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 BIG_MEGAPIXELS = 50.0
 """Above that an image takes some GiB with all that is computed of it."""
 _TIFF_SUFFIXES = (".tif", ".tiff")
-_INSIDE = tuple(each for each in (Format.MASK, *MAPS) if each not in OF_BIG)
-"""What the zarr folder holds, so that it is no file of its own."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,8 +92,8 @@ def not_of_big(wanted: Sequence[Format]) -> str:
     -------
     A sentence or two; empty where all that is wanted is made.
     """
-    missing = [what for what in wanted if what not in OF_BIG and what not in _INSIDE]
-    inside = [what for what in wanted if what in _INSIDE]
+    missing = [what for what in wanted if what not in OF_BIG and what not in MAPS]
+    inside = [what for what in wanted if what in MAPS]
     told: list[str] = []
     if missing:
         told.append(f"Not made of big images: {_listed(missing)}.")
@@ -170,7 +168,10 @@ def segment_one(
         It cannot be segmented, or there are other results.
     """
     from napari_ds2net.core.big.export_choice import BigExport
+    from napari_ds2net.core.export.png_bands import check_png_size
 
+    if {Format.MASK, Format.INDEXED} & set(run.formats):
+        check_png_size(opened.plane_shape)
     target = job.folder / f"{job.stem}{BIG_ENDING}"
     kept = target.exists() and not run.overwrite
     result = _segment(job.image, opened, target, loaded, run, shown)

@@ -94,7 +94,7 @@ def export(
 
     Of each STEM_mask.*, STEM_labels.* or STEM.* it writes STEM_labels.tif, STEM_coco.json and so
     on, and STEM_record.json, which says how they were made. Of STEM_segmentation.zarr, the result
-    of a big image, it writes labels, coco, measurements and the record, part by part.
+    of a big image, it writes all but overlay and maps, part by part, and the record.
     """
     wanted = ExportOptions(
         formats=parse_formats(formats, "--format") if formats else _USUAL,

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ds2net.core.export.formats import OF_BIG
+from napari_ds2net.core.export.colours import Look
+from napari_ds2net.core.export.formats import OF_BIG, Format
+from napari_ds2net.core.export.png_bands import LONGEST_EDGE_PX, MOST_PIXELS, fits_png
 from napari_ds2net.core.export.run import ExportCancelled, ExportDone, ExportProgress
 from napari_ds2net.errors import ExportError
 from napari_ds2net.gui.panels.export import ExportPanel
@@ -15,15 +17,24 @@ if TYPE_CHECKING:
     from napari_ds2net.core.big.export_choice import BigExport
     from napari_ds2net.gui._layers.big_target import BigLayers
 
-POSSIBLE = OF_BIG
 WHY_NOT = "Not made of an image this large: it would take all of it in memory."
+_PNG = (Format.MASK, Format.INDEXED)
+
+
+def possible_formats(shown: BigLayers) -> tuple[Format, ...]:
+    """Return the formats that can be made of a result."""
+    fits = fits_png(shown.result.shape)
+    return tuple(what for what in OF_BIG if fits or what not in _PNG)
 
 
 def about_formats(shown: BigLayers) -> str:
     """Say why not all kinds of files are made."""
+    large = f", and few programs open a PNG of more than {LONGEST_EDGE_PX:,} pixels along an edge "
+    large += f"or {MOST_PIXELS:,} in all"
+    png = "" if fits_png(shown.result.shape) else large
     return (
         "An image this large is exported part by part, its label TIFF in tiles and with smaller "
-        "copies; the other files would take all of it in memory. Its maps are OME-Zarr, in "
+        f"copies; the other files would take all of it in memory{png}. Its maps are OME-Zarr, in "
         f"{shown.path.name} of {shown.path.parent}."
     )
 
@@ -33,6 +44,7 @@ def big_export(
     panel: ExportPanel,
     folder: Path,
     file: Path | None,
+    look: Look | None = None,
     *,
     overwrite: bool = False,
 ) -> BigExport:
@@ -48,6 +60,8 @@ def big_export(
         Where to.
     file
         Of the image, None where it has none.
+    look
+        The colours of labels; not needed to know the files.
     overwrite
         Whether files that are there are replaced.
 
@@ -79,6 +93,7 @@ def big_export(
         meaning=panel.meaning,
         suffix=file.suffix if file is not None and file.suffix else ".png",
         polygons=bool(panel.outlines_field.value),
+        look=look or Look(),
     )
 
 

@@ -145,7 +145,7 @@ class ExportController(QObject):
         if shown is None:
             self.panel.set_possible(possible, "Needs an image that is segmented here.")
         else:
-            self.panel.set_possible(big_export.POSSIBLE, big_export.WHY_NOT)
+            self.panel.set_possible(big_export.possible_formats(shown), big_export.WHY_NOT)
         self.panel.set_about_formats("" if shown is None else big_export.about_formats(shown))
         self.panel.set_stack(labels is not None and labels.ndim > 2)
         self.show_plan()
@@ -298,7 +298,9 @@ class ExportController(QObject):
         shown = self.layers.big_of(labels)
         if shown is not None:
             shown.save_part()
-            export = big_export.big_export(shown, self.panel, folder, file, overwrite=overwrite)
+            export = big_export.big_export(
+                shown, self.panel, folder, file, self.layers.look_of(labels), overwrite=overwrite
+            )
             return lambda: big_export.run_big_export(export, tell, cancelled)
         subject = self._subject(labels)
         options = self._options(overwrite=overwrite)

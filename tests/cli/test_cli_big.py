@@ -11,13 +11,14 @@ import pytest
 import tifffile
 import torch
 import zarr
+from PIL import Image
 from typer.testing import Result
 
 from napari_ds2net import segment
 from napari_ds2net.cli import big
 from napari_ds2net.cli.big import not_of_big
 from napari_ds2net.core.big.store import BigResult, Layout
-from napari_ds2net.core.export import record
+from napari_ds2net.core.export import png_bands, record
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.export.record import RunRecord, hash_pixels
 from napari_ds2net.core.image import ImageData
@@ -221,9 +222,9 @@ def test_what_big_images_do_not_have_is_said_once(run: Run, tiled: Path, tmp_pat
             ),
         ),
         (
-            (Format.MASK, Format.DETAIL),
+            (Format.MASK, Format.DETAIL, Format.SEMANTIC),
             (
-                "Of big images, mask and detail are in STEM_segmentation.zarr, not in files. "
+                "Of big images, detail and semantic are in STEM_segmentation.zarr, not in files. "
                 "--save labels adds STEM_labels.tif."
             ),
         ),
@@ -249,7 +250,7 @@ def test_the_label_tiff_of_a_result_is_exported(run: Run, tmp_path: Path) -> Non
     assert "Not made of big images: overlay" in again.output
     neither = run("export", path, "-o", out, "-f", "overlay")
     assert neither.exit_code == 1
-    assert "Of a big image, labels, coco, measurements" in neither.output
+    assert "Of a big image, mask, labels, indexed, coco, measurements" in neither.output
     result.levels("mask")[0][:] = np.minimum(mask // 90, 3)
     assert run("export", path, "-o", out, "--overwrite").exit_code == 0
     assert len((out / "a_measurements.csv").read_text().splitlines()) == 4
@@ -295,3 +296,23 @@ def test_a_record_makes_the_same_labels_again_part_by_part(
     refused = run("segment", "--replay", out / "a_record.json", tmp_path / "b.zarr", "-m", tiled)
     assert refused.exit_code == 1
     assert "but other pixels" in " ".join(refused.output.split())
+
+
+def test_pngs_are_written_where_readers_take_their_size(
+    run: Run, tiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, out = tmp_path / "a.zarr", tmp_path / "out"
+    zarr.save_array(image, PIXELS)
+    arguments = ("segment", image, "-o", out, "-m", tiled, "--save", "mask,indexed")
+    monkeypatch.setattr(png_bands, "LONGEST_EDGE_PX", 129)
+    refused = run(*arguments)
+    assert refused.exit_code == 1
+    told = " ".join(refused.stderr.split())
+    assert "90 x 130 pixels, and few programs open a PNG of more than 129 along an edge" in told
+    assert "take the label TIFF instead" in told
+    assert list(out.iterdir()) == []  # said before anything is computed
+    monkeypatch.setattr(png_bands, "LONGEST_EDGE_PX", 130)
+    assert run(*arguments).exit_code == 0
+    expected = segment(PIXELS, tiled).mask
+    np.testing.assert_array_equal(Image.open(out / "a_indexed.png"), expected)
+    np.testing.assert_array_equal(Image.open(out / "a_mask.png"), np.where(expected > 0, 255, 0))

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from pycocotools.coco import COCO
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QMessageBox
 
 from napari_ds2net.core.big import exporting
 from napari_ds2net.core.big.store import BigResult
+from napari_ds2net.core.export import png_bands
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.export.record import RunRecord, hash_pixels
 from napari_ds2net.core.export.subject import LabelMeaning
@@ -26,7 +28,7 @@ from tests.gui.big import IMAGE, let_small_be_big, stored
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.window import WAIT_MS, click, layer, settle
 
-FILES = ["slide_labels.tif", "slide_measurements.csv", "slide_record.json"]
+FILES = ["slide_mask.png", "slide_labels.tif", "slide_measurements.csv", "slide_record.json"]
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +67,7 @@ def export(qtbot: QtBot, exporter: ExportWidget) -> str:
 def test_labels_measurements_and_their_record_are_written(
     qtbot: QtBot, viewer: Any, panel: SegmentWidget, exporter: ExportWidget, folder: Path
 ) -> None:
-    assert exporter.formats == (Format.LABELS, Format.MEASUREMENTS)
+    assert exporter.formats == (Format.MASK, Format.LABELS, Format.MEASUREMENTS)
     assert "other files would take all of it in memory" in exporter.about_formats_label.text()
     assert exporter.about_formats_label.isVisibleTo(exporter)
     assert "in memory" in str(exporter.format_fields[Format.OVERLAY].tooltip)
@@ -87,6 +89,7 @@ def test_labels_measurements_and_their_record_are_written(
     settings = record.origin.settings
     assert settings is not None
     assert (settings.threshold, settings.tile_shape) == (0.5, (224, 224))
+    np.testing.assert_array_equal(Image.open(folder / "slide_mask.png"), np.where(read, 255, 0))
     with (folder / "slide_measurements.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["label"]) for row in rows] == [1, 9]  # the stroke made them numbers of objects
@@ -96,7 +99,8 @@ def test_labels_measurements_and_their_record_are_written(
 
 
 def test_what_numbers_are_can_be_chosen(qtbot: QtBot, exporter: ExportWidget, folder: Path) -> None:
-    exporter.format_fields[Format.LABELS].value = False
+    for what in (Format.LABELS, Format.MASK):
+        exporter.format_fields[what].value = False
     exporter.format_fields[Format.COCO].value = True
     exporter.outlines_field.value = True
     exporter.meaning_field.value = LabelMeaning.OBJECTS
@@ -108,6 +112,28 @@ def test_what_numbers_are_can_be_chosen(qtbot: QtBot, exporter: ExportWidget, fo
     (found,) = coco.loadAnns(coco.getAnnIds())
     assert isinstance(found["segmentation"], list)
     np.testing.assert_array_equal(coco.annToMask(found), IMAGE > 127)
+
+
+def test_the_label_png_has_the_colours_that_are_shown(
+    qtbot: QtBot, viewer: Any, exporter: ExportWidget, folder: Path
+) -> None:
+    for what in Format:
+        exporter.format_fields[what].value = what is Format.INDEXED
+    assert export(qtbot, exporter) == f"Wrote 2 files into {folder}."
+    colour = np.asarray(layer(viewer, "slide mask").colormap.map(1))
+    with Image.open(folder / "slide_indexed.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), IMAGE > 127)
+        shown: Any = picture.convert("RGB").getpixel((60, 80))
+    np.testing.assert_allclose(shown, np.rint(colour.ravel()[:3] * 255), atol=1)
+
+
+def test_a_png_that_nobody_opens_is_not_offered(
+    exporter: ExportWidget, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(png_bands, "MOST_PIXELS", 100)
+    exporter.controller.refresh()
+    assert exporter.formats == (Format.LABELS, Format.MEASUREMENTS)
+    assert "few programs open a PNG of more than 65,500" in exporter.about_formats_label.text()
 
 
 def test_nothing_is_overwritten_without_asking(
@@ -142,7 +168,7 @@ def test_it_is_followed_and_cancelled(
 
     monkeypatch.setattr(exporting, "export_big", waiting)
     click(qtbot, exporter, "export_button")
-    settle(qtbot, lambda: exporter.status_label.text().startswith("Writing slide_labels.tif"))
+    settle(qtbot, lambda: exporter.status_label.text().startswith("Writing slide_mask.png"))
     assert 0 < exporter.progress_field.share < 1
     click(qtbot, exporter, "cancel_button")
     gate.set()
@@ -179,7 +205,8 @@ def test_what_is_not_finished_or_a_copy_is_refused(
     exporter.name_field.value = "again"
     assert exporter.export_button.isEnabled()
     exporter.format_fields[Format.LABELS].value = False
-    exporter.format_fields[Format.MEASUREMENTS].value = False
+    for what in (Format.MASK, Format.MEASUREMENTS):
+        exporter.format_fields[what].value = False
     assert "choose a kind of file" in exporter.status_label.text()
     exporter.format_fields[Format.LABELS].value = True
     mask = layer(viewer, "slide mask")

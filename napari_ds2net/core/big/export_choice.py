@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_ds2net.core.big.store import MASK, PROBABILITY, BigResult
+from napari_ds2net.core.export.colours import Look
 from napari_ds2net.core.export.formats import Format, file_ending, record_path
 from napari_ds2net.core.export.measurements import MEASURED
 from napari_ds2net.core.export.plan import check_name
+from napari_ds2net.core.export.png_bands import check_png_size
 from napari_ds2net.core.export.record import ModelRecord, Origin
 from napari_ds2net.core.export.record_parts import ChannelsRecord
 from napari_ds2net.core.export.subject import ExportSubject, LabelMeaning, meaning_of
@@ -49,6 +51,8 @@ class BigExport:
         Of the image's own file; COCO names the image with it.
     polygons
         Whether COCO outlines are polygons where they can be; else all are RLE.
+    look
+        The colours of labels.
     """
 
     result: BigResult
@@ -63,6 +67,7 @@ class BigExport:
     pixel_size_um: float | None = None
     suffix: str = ".png"
     polygons: bool = False
+    look: Look = field(default_factory=Look)
 
     def files(self) -> list[Path]:
         """Return the files in the order of `formats`, the record last.
@@ -70,9 +75,11 @@ class BigExport:
         Raises
         ------
         ExportError
-            The name is none for a file.
+            The name is none for a file, or the image too large for a PNG.
         """
         check_name(self.name)
+        if {Format.MASK, Format.INDEXED} & set(self.formats):
+            check_png_size(self.result.shape)
         endings = (file_ending(what) for what in self.formats)
         return [
             *(self.folder / f"{self.name}{ending}" for ending in endings),

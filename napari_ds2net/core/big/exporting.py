@@ -1,4 +1,4 @@
-"""Exporting a big result: labels, measurements, COCO, and the run record, part by part."""
+"""Exporting a big result: its labels, what is measured of them, and the record, part by part."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_ds2net.core.big.blocks import Blocks
 from napari_ds2net.core.big.export_choice import BigExport, origin_of
@@ -20,6 +23,8 @@ from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export.atomic import FileSet
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.export.measurements import header, write_table
+from napari_ds2net.core.export.png import indexed_kind
+from napari_ds2net.core.export.png_bands import save_png_bands
 from napari_ds2net.core.export.record import (
     FileRecord,
     LabelsHash,
@@ -40,7 +45,7 @@ BLOCK_PX = 1024
 """Edge of the blocks in which objects are sought."""
 LABELS_SHARE = 0.25
 """Of what the stored mask takes; 0.21 as measured on drawn cells, because it is packed tighter."""
-_COSTS = {"look": 1, "image": 2, "write": 6, "find": 4, Format.COCO: 15, Format.MEASUREMENTS: 30}
+_COSTS = {"look": 1, "image": 2, "write": 6, "png": 3, "find": 4, "coco": 15, "measurements": 30}
 """How long things take for a tile, so that the bar moves evenly."""
 
 
@@ -97,6 +102,7 @@ class _Export:
         parts = ["look", *export.formats, *(["image"] if export.image is not None else [])]
         if {Format.COCO, Format.MEASUREMENTS} & set(export.formats):
             parts.append("find")
+        parts += ["png"] * len({Format.MASK, Format.INDEXED} & set(export.formats))
         self._total = sum(_COSTS.get(part, 0) for part in parts) * self._tiles
         if Format.LABELS in export.formats:
             self._total += _COSTS["write"] * sum(tiles)
@@ -111,6 +117,8 @@ class _Export:
             check_labels_room(result, export.folder)
         with FileSet(overwrite=export.overwrite) as files:
             self._look()
+            if Format.INDEXED in export.formats:
+                indexed_kind(self._highest, export.look)  # which refuses before anything is written
             source = None if export.image is None else self._source(export.image)
             written = tuple(
                 self._write(files, what, path)
@@ -143,7 +151,9 @@ class _Export:
     def _write(self, files: FileSet, what: Format, path: Path) -> FileRecord:
         """Write a file of a format, and describe it."""
         save = {
+            Format.MASK: self._save_mask,
             Format.LABELS: self._save_labels,
+            Format.INDEXED: self._save_indexed,
             Format.COCO: self._save_coco,
             Format.MEASUREMENTS: self._save_measurements,
         }[what]
@@ -161,6 +171,27 @@ class _Export:
         self._digest = save_big_labels(
             file, result, self._highest, size, lambda: self._step("write", 1, told)
         )
+
+    def _save_mask(self, file: BinaryIO, told: str) -> None:
+        """Write where there is anything as 0 and 255."""
+        bands = (np.where(strip > 0, np.uint8(255), np.uint8(0)) for strip in self._strips(told))
+        save_png_bands(file, self._result.shape, np.dtype(np.uint8), bands)
+
+    def _save_indexed(self, file: BinaryIO, told: str) -> None:
+        """Write labels so that a pixel's value is its label."""
+        dtype, palette = indexed_kind(self._highest, self._export.look)
+        bands = (strip.astype(dtype) for strip in self._strips(told))
+        save_png_bands(file, self._result.shape, dtype, bands, palette)
+
+    def _strips(self, told: str) -> Iterator[NDArray[Any]]:
+        """Read the mask strip by strip."""
+        rows = int(self._mask.chunks[0])
+        for row in range(0, self._mask.shape[0], rows):
+            strip = self._mask[row : row + rows]
+            if int(strip.max(initial=0)) > self._highest:
+                raise ExportError(CHANGED)
+            self._step("png", len(strip) / self._mask.shape[0] * self._tiles, told)
+            yield strip
 
     def _save_measurements(self, file: BinaryIO, told: str) -> None:
         """Measure all objects, and write the table."""

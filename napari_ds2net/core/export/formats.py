@@ -39,7 +39,7 @@ MAPS = (Format.PROBABILITY, Format.UNCERTAINTY, Format.DETAIL, Format.SEMANTIC)
 """The formats that write a map of float32 in [0, 1]."""
 OF_LABELS = tuple(each for each in Format if each not in MAPS)
 """The formats that write labels, or what is measured of them."""
-OF_BIG = (Format.LABELS, Format.COCO, Format.MEASUREMENTS)
+OF_BIG = (Format.MASK, Format.LABELS, Format.INDEXED, Format.COCO, Format.MEASUREMENTS)
 """The formats that are written of an image that is read part by part."""
 RECORD = "record"
 """The word for the run record in file names."""

@@ -41,19 +41,31 @@ def save_indexed_png(
         A number is above 65535.
     """
     highest = int(labels.max(initial=0)) if highest is None else highest
+    dtype, palette = indexed_kind(highest, look)
+    picture = Image.fromarray(labels.astype(dtype))
+    if palette:
+        picture.putpalette(palette)
+    picture.save(file, format="PNG")
+
+
+def indexed_kind(highest: int, look: Look) -> tuple[np.dtype[Any], bytes]:
+    """Return the type of a PNG of labels up to `highest`, and its palette; empty where it has none.
+
+    Raises
+    ------
+    ExportError
+        It is above 65535.
+    """
     if highest > _DEEPEST:
         raise ExportError(
             f"The labels go up to {highest}, and a PNG holds no more than {_DEEPEST}; export them "
             "as a label TIFF."
         )
     if highest > COLOURS:
-        Image.fromarray(labels.astype(np.uint16)).save(file, format="PNG")
-        return
+        return np.dtype(np.uint16), b""
     colours = look.colours_of(np.arange(COLOURS + 1))[:, :3]
     colours[0] = 0
-    picture = Image.fromarray(labels.astype(np.uint8))
-    picture.putpalette(np.rint(colours * 255).clip(0, 255).astype(np.uint8).tobytes())
-    picture.save(file, format="PNG")
+    return np.dtype(np.uint8), np.rint(colours * 255).clip(0, 255).astype(np.uint8).tobytes()
 
 
 def save_map_png(file: BinaryIO, values: NDArray[np.float32]) -> None:

@@ -234,6 +234,10 @@ class ExportLayers:
             look=_look(labels, image, source) if copied else Look(),
         )
 
+    def look_of(self, labels: Labels) -> Look:
+        """Take the colours that the window shows of labels."""
+        return _look(labels, None, None)
+
     def _source_of(self, image: Image) -> ImageSource:
         results = self._layers.existing_results(image)
         return _source(image) if results is None else results.source
