@@ -96,14 +96,17 @@ def _readings(path: Path, record: RunRecord, source: SourceRecord) -> Iterator[I
             return
         yield _named(_chosen(open_parts(path), path, source, channels), 0, path, source)
     plain = holds_plain_array(path)
+    refusal: ImageError | None = None
     if channels is None and not is_zarr(path):
         try:
             yield _frame_of(read_stack(path), source)
-        except ImageError:
-            if not plain:
-                raise
+        except ImageError as error:
+            refusal = error
     if channels is None and not plain:
-        yield from _unturned(path, source)
+        if (unturned := _unturned(path, source)) is not None:
+            yield unturned
+        elif refusal is not None:
+            raise refusal
         return
     array = open_array(path)
     if channels is not None:
@@ -114,13 +117,16 @@ def _readings(path: Path, record: RunRecord, source: SourceRecord) -> Iterator[I
     yield _frame_of(_named(array, front, path, source), source)
 
 
-def _unturned(path: Path, source: SourceRecord) -> Iterator[ImageData]:
+def _unturned(path: Path, source: SourceRecord) -> ImageData | None:
     """Read a file as napari does, where it has the shape that the record tells of."""
-    from napari_ds2net.core.array_files import read_unturned
+    from napari_ds2net.core.array_files import read_unturned, read_unturned_frame
 
-    pixels = None if source.frame else read_unturned(path, tuple(source.shape))
-    if pixels is not None:
-        yield _named(pixels, 0, path, source)
+    shape = tuple(source.shape)
+    if source.frame:
+        pixels = read_unturned_frame(path, source.frame, shape)
+    else:
+        pixels = read_unturned(path, shape)
+    return None if pixels is None else _named(pixels, 0, path, source)
 
 
 def _named(array: PixelArray, front: int, path: Path, source: SourceRecord) -> ImageData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -86,4 +87,37 @@ def read_unturned(path: Path, shape: tuple[int, ...]) -> NDArray[Any] | None:
             pixels = np.array(plain)
         return pixels if pixels.shape == shape else None
     except Exception:  # noqa: BLE001  it has been read in another way, which is told
+        return None
+
+
+def read_unturned_frame(
+    path: Path, frame: tuple[int, ...], shape: tuple[int, ...]
+) -> NDArray[Any] | None:
+    """Read a frame of a TIFF stack as napari does, which turns nothing and knows no palettes.
+
+    Parameters
+    ----------
+    path
+        The file.
+    frame
+        Positions along the axes in front of the frame's own; those of length 1 do not count.
+    shape
+        Of the frame, so that nothing else is read.
+
+    Returns
+    -------
+    None for other shapes and other files.
+    """
+    if kind_of(path) != "TIFF":
+        return None
+    from napari_ds2net.core.big.files import open_parts  # zarr takes its time to import
+
+    try:
+        array = open_parts(path)
+        front = tuple(array.shape[: len(frame)])
+        there = len(front) == len(frame) and all(map(operator.lt, frame, front))
+        if not there or tuple(array.shape[len(frame) :]) != shape:
+            return None
+        return np.asarray(array[frame])
+    except ImageError:  # it has been read in another way, which is told
         return None

@@ -199,3 +199,34 @@ def test_what_napari_reads_in_its_own_way(
     result = run("segment", "--replay", record, tmp_path / "other.png", "-m", tiny_file)
     assert result.exit_code == 1
     assert "is not the image of the record" in result.stderr
+
+
+COLOURS = np.random.default_rng(5).integers(0, 65_536, (3, 256), np.uint16)
+
+
+@pytest.mark.parametrize("kind", ["turned", "turned colours", "palette", "white is 0", "lab"])
+def test_one_frame_of_a_stack_that_napari_reads_in_its_own_way(
+    run: Run, tiny_file: Path, tmp_path: Path, exported: Callable[..., Path], kind: str
+) -> None:
+    pixels = PIXELS[:, 0]
+    more: dict[str, Any] = {"photometric": "minisblack"}
+    if kind in ("turned colours", "lab"):
+        pixels = np.ascontiguousarray(np.moveaxis(PIXELS[:, :3], 1, -1))
+        more = {"photometric": "cielab" if kind == "lab" else "rgb"}
+    tags = [(274, "H", 1, 6, False)] if kind.startswith("turned") else []
+    if kind == "palette":
+        more = {"photometric": "palette", "colormap": COLOURS}
+    if kind == "white is 0":
+        more = {"photometric": "miniswhite"}
+    path = tmp_path / "stack.tif"
+    written: dict[str, Any] = {"compression": "zlib", "extratags": tags, **more}
+    tifffile.imwrite(path, pixels, ome=False, metadata=None, **written)
+    np.testing.assert_array_equal(tifffile.imread(path), pixels)  # as napari reads it
+    axes = "yxc" if pixels.ndim == 4 else "yx"
+    record = exported(ImageData(array=pixels[2], axes=axes), "stack_t002", frame=(2,))
+    replayed(run, record, tiny_file, path, found=True)
+    short = tmp_path / "short.tif"
+    tifffile.imwrite(short, pixels[:2], ome=False, metadata=None, **written)
+    result = run("segment", "--replay", record, short, "-m", tiny_file, "--overwrite")
+    assert result.exit_code == 1
+    assert "frame (2,)" in result.stderr or "colours as" in " ".join(result.stderr.split())
