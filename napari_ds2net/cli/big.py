@@ -14,7 +14,14 @@ from rich.progress import Progress, TaskID
 
 from napari_ds2net.cli.console import complain, in_words, note, progress, say
 from napari_ds2net.cli.outputs import BIG_ENDING, Job, plan_jobs
-from napari_ds2net.core.export.formats import MAPS, OF_BIG, ExportOptions, Format
+from napari_ds2net.core.export.formats import (
+    MAPS,
+    OF_BIG,
+    ExportOptions,
+    Format,
+    file_ending,
+    record_path,
+)
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.errors import DS2NetError, ExportError, SettingsError
 from napari_ds2net.steps import Steps
@@ -174,6 +181,7 @@ def segment_one(
         check_png_size(opened.plane_shape)
     target = job.folder / f"{job.stem}{BIG_ENDING}"
     kept = target.exists() and not run.overwrite
+    _refuse_existing(job, run, kept=kept)
     result = _segment(job.image, opened, target, loaded, run, shown)
     export = BigExport(
         result=result, name=job.stem, folder=job.folder, overwrite=run.overwrite,
@@ -183,6 +191,25 @@ def segment_one(
     if run.formats and not (kept and all(file.exists() for file in export.files())):
         _write(export, shown)
     return result
+
+
+def _refuse_existing(job: Job, run: BigRun, *, kept: bool) -> None:
+    """Refuse, before anything is computed, to write files of which some are there.
+
+    Raises
+    ------
+    SettingsError
+        Some are, and not all of them beside a result that is `kept`.
+    """
+    endings = (file_ending(what) for what in run.formats)
+    files = [job.folder / f"{job.stem}{ending}" for ending in endings]
+    files.append(record_path(job.stem, job.folder))
+    there = [file for file in files if file.exists()]
+    if run.formats and there and not run.overwrite and not (kept and there == files):
+        raise SettingsError(
+            f"{there[0]} is there already; add --update to write it anew with the other files of "
+            "this image, or choose another --output."
+        )
 
 
 def export_big(

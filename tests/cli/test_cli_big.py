@@ -316,3 +316,21 @@ def test_pngs_are_written_where_readers_take_their_size(
     expected = segment(PIXELS, tiled).mask
     np.testing.assert_array_equal(Image.open(out / "a_indexed.png"), expected)
     np.testing.assert_array_equal(Image.open(out / "a_mask.png"), np.where(expected > 0, 255, 0))
+
+
+def test_files_are_added_to_a_result_that_is_there_only_where_that_is_allowed(
+    run: Run, tiled: Path, tmp_path: Path
+) -> None:
+    image, out = tmp_path / "a.zarr", tmp_path / "out"
+    zarr.save_array(image, PIXELS[:70, :70])
+    arguments = ("segment", image, "-o", out, "-m", tiled, "--save")
+    assert run(*arguments, "mask").exit_code == 0
+    made = (out / "a_segmentation.zarr" / "0" / "c" / "0" / "0").stat().st_mtime_ns
+    assert run(*arguments, "mask").exit_code == 0
+    refused = run(*arguments, "mask,coco")
+    assert refused.exit_code == 1
+    assert "a_mask.png is there already; add --update" in " ".join(refused.stderr.split())
+    added = run(*arguments, "mask,coco", "--update")
+    assert added.exit_code == 0, added.output
+    assert (out / "a_coco.json").is_file()
+    assert (out / "a_segmentation.zarr" / "0" / "c" / "0" / "0").stat().st_mtime_ns == made
