@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+_MOST_LETTERS = 200
+"""Of a library's error; some quote all that they could not read."""
+
 
 class DS2NetError(Exception):
     """Base of every error whose message is written for the user."""
@@ -53,3 +59,46 @@ class EngineError(DS2NetError):
     def __init__(self, message: str, details: str = "") -> None:
         super().__init__(message)
         self.details = details
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what a library's error says, to be put in brackets into a sentence.
+
+    Parameters
+    ----------
+    error
+        Of any library.
+
+    Returns
+    -------
+    Its message in one line of 200 letters at most, without a full stop at the end; its type's name
+    where it says nothing.
+    """
+    words = " ".join(str(error).split()).rstrip(".")
+    if len(words) > _MOST_LETTERS:
+        words = words[: _MOST_LETTERS - 1].rstrip() + "…"
+    return words or type(error).__name__
+
+
+@contextmanager
+def image_errors(sentence: Callable[[str], str]) -> Generator[None]:
+    """Turn whatever a library raises inside into an `ImageError`.
+
+    What damaged files make the libraries raise has no common class.
+
+    Parameters
+    ----------
+    sentence
+        Makes the message of what `reason_of` gives.
+
+    Raises
+    ------
+    ImageError
+        Something was raised; one that is an `ImageError` already stays as it is.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(sentence(reason_of(error))) from error

@@ -16,7 +16,7 @@ from napari_ds2net.core.image import PixelArray
 from napari_ds2net.core.npy_files import open_npy
 from napari_ds2net.core.stack_files import read_stack
 from napari_ds2net.core.tiff_frames import open_pages
-from napari_ds2net.errors import ImageError
+from napari_ds2net.errors import ImageError, image_errors
 
 
 def holds_plain_array(path: Path) -> bool:
@@ -46,21 +46,18 @@ def open_array(path: Path) -> PixelArray:
     """
     if not holds_plain_array(path):
         return open_pages(path) if kind_of(path) == "TIFF" else read_stack(path).array
-    try:
+    with image_errors(
+        lambda reason: (
+            f"{path.name} cannot be read ({reason}); it may be damaged or cut short. Save or copy "
+            "it anew."
+        )
+    ):
         if not is_zarr(path):
             return open_npy(path)
         from napari_ds2net.core.big.files import find_zarr_array  # zarr takes its time to import
 
         found: PixelArray = find_zarr_array(path)[0]
         return found
-    except ImageError:
-        raise
-    except Exception as error:  # what damaged files make the libraries raise has no common class
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(
-            f"{path.name} cannot be read ({reason}); it may be damaged or cut short. Save or copy "
-            "it anew."
-        ) from error
 
 
 def read_unturned(path: Path, shape: tuple[int, ...]) -> NDArray[Any] | None:

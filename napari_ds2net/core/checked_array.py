@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ds2net.core.tiff_files import lacks_decoder, no_decoder
-from napari_ds2net.errors import ImageError
+from napari_ds2net.errors import ImageError, reason_of
 
 
 class CheckedArray:
@@ -50,9 +50,8 @@ class CheckedArray:
         except Exception as error:  # what damage makes a decoder raise has no common class
             if lacks_decoder(error):
                 raise ImageError(no_decoder(self._name)) from error
-            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise ImageError(
-                f"{self._name} cannot be read as a whole ({reason}); it may be damaged or cut "
+                f"{self._name} cannot be read as a whole ({reason_of(error)}); it may be damaged or cut "
                 "short. Save or copy it anew."
             ) from error
 

@@ -21,7 +21,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from napari_ds2net.core.file_kinds import is_dicom
 from napari_ds2net.core.frames import Frames, OpenedFile, Region
-from napari_ds2net.errors import ImageError
+from napari_ds2net.errors import ImageError, reason_of
 
 _UNITS = {3: ("mm", 10.0), 4: ("s", 1.0)}
 """Physical Units (0018,6024): 3 is centimetre, 4 is second; as unit and factor."""
@@ -236,7 +236,7 @@ def _unreadable(path: Path, header: Dataset, number: int, error: Exception) -> s
             "file is damaged or cut short."
         )
     return (
-        f"Frame {number} of {path.name} cannot be read ({_reason(error)}); the file may be "
+        f"Frame {number} of {path.name} cannot be read ({reason_of(error)}); the file may be "
         "damaged or cut short. Fetch it anew."
     )
 
@@ -315,7 +315,3 @@ def _kind_of(item: Dataset) -> str:
     if spatial == 1:
         return "flow" if data in (2, 3, 4) else "tissue"
     return "trace" if spatial in (2, 3, 4) else "other"
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

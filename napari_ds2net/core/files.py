@@ -15,7 +15,7 @@ from napari_ds2net.core.file_kinds import IMAGE_SUFFIXES, kind_of
 from napari_ds2net.core.npy_files import read_npy
 from napari_ds2net.core.pillow_files import read_with_pillow
 from napari_ds2net.core.tiff_files import read_tiff
-from napari_ds2net.errors import ImageError
+from napari_ds2net.errors import ImageError, reason_of
 
 __all__ = ["IMAGE_SUFFIXES", "read_image"]
 
@@ -53,9 +53,8 @@ def read_image(path: Path | str, *, as_stored: bool = False) -> NDArray[Any]:
             f"{path.name} does not fit into the computer's memory; save a part of it."
         ) from error
     except Exception as error:  # what a damaged file makes a decoder raise has no common class
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(
-            f"{path.name} starts like a {kind} file but cannot be read ({reason}); it may be "
+            f"{path.name} starts like a {kind} file but cannot be read ({reason_of(error)}); it may be "
             "damaged or cut short. Save or copy it anew."
         ) from error
     if image.size == 0:

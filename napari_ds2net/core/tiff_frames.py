@@ -23,7 +23,7 @@ from napari_ds2net.core.tiff_files import (
     refuse_bombs,
     refuse_several,
 )
-from napari_ds2net.errors import ImageError
+from napari_ds2net.errors import ImageError, image_errors, reason_of
 
 _GIB = 2**30
 _PLANES = ("YX", "YXS", "SYX")
@@ -128,10 +128,9 @@ class TiffFrames(Frames):
         except Exception as error:  # what a damaged page makes a decoder raise has no common class
             if lacks_decoder(error):
                 raise ImageError(no_decoder(self.path.name)) from error
-            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise ImageError(
                 f"Frame {number + 1} of {self._layout.count} of {self.path.name} cannot be read "
-                f"({reason}); the file may be damaged or cut short. Save or copy it anew."
+                f"({reason_of(error)}); the file may be damaged or cut short. Save or copy it anew."
             ) from error
 
     def _stored(self, number: int) -> tuple[NDArray[Any], PageLook]:
@@ -166,15 +165,10 @@ def open_pages(path: Path, *, as_stored: bool = False) -> TiffFrames:
     ImageError
         It is no stack, or cannot be read.
     """
-    try:
+    with image_errors(
+        lambda reason: f"{path.name} is a TIFF that cannot be read ({reason}); it may be damaged."
+    ):
         return TiffFrames(path, as_stored=as_stored)
-    except ImageError:
-        raise
-    except Exception as error:  # what a damaged file makes a decoder raise has no common class
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(
-            f"{path.name} is a TIFF that cannot be read ({reason}); it may be damaged."
-        ) from error
 
 
 def _layout_of(tiff: tifffile.TiffFile, name: str) -> _Layout:

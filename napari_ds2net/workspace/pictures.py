@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from napari_ds2net.errors import WorkspaceError
+from napari_ds2net.errors import WorkspaceError, reason_of
 
 _CENTIMETRES = {
     "centimeter": 1.0, "cm": 1.0, "millimeter": 0.1, "mm": 0.1, "micrometer": 1e-4,
@@ -158,8 +158,7 @@ def decode(path: Path, content: bytes) -> NDArray[Any]:
         with Image.open(file) as picture:
             return np.asarray(picture)
     except Exception as error:  # what a damaged file makes a decoder raise has no common class
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise WorkspaceError(f"{path} is damaged and cannot be read ({reason}).") from error
+        raise WorkspaceError(f"{path} is damaged and cannot be read ({reason_of(error)}).") from error
 
 
 def count_objects(labels: NDArray[Any]) -> int:

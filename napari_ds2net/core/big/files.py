@@ -17,7 +17,7 @@ from napari_ds2net.core.image import CHANNELS, ImageData, PixelArray
 from napari_ds2net.core.orientation import ORIENTATION_TAG, UPRIGHT
 from napari_ds2net.core.tiff_files import no_decoder, unknown_packing
 from napari_ds2net.core.tiff_steps import steps_of_tiff
-from napari_ds2net.errors import ImageError
+from napari_ds2net.errors import ImageError, image_errors
 
 MOST_PIXELS = 100_000_000_000
 """A file that claims more is taken for damaged."""
@@ -61,16 +61,13 @@ def open_big(path: Path) -> ImageData:
     ImageError
         It is none of these, has further axes, or cannot be read part by part.
     """
-    try:
-        image = _open_zarr(path) if is_zarr(path) else _open_tiff(path)
-    except ImageError:
-        raise
-    except Exception as error:  # what damaged files make the libraries raise has no common class
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(
+    with image_errors(
+        lambda reason: (
             f"{path.name} cannot be opened part by part ({reason}); expected a zarr array, an "
             "OME-Zarr image, or a TIFF."
-        ) from error
+        )
+    ):
+        image = _open_zarr(path) if is_zarr(path) else _open_tiff(path)
     if math.prod(image.plane_shape) > MOST_PIXELS:
         height, width = image.plane_shape
         raise ImageError(f"{path.name} claims to have {height} x {width} pixels; it is damaged.")
@@ -88,13 +85,8 @@ def open_parts(path: Path) -> PixelArray:
     ImageError
         It cannot be opened.
     """
-    try:
+    with image_errors(lambda reason: f"{path.name} cannot be opened part by part ({reason})."):
         array: PixelArray = find_zarr_array(path)[0] if is_zarr(path) else TiffPixels(path)
-    except ImageError:
-        raise
-    except Exception as error:  # what damaged files make the libraries raise has no common class
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{path.name} cannot be opened part by part ({reason}).") from error
     kept = [at for at in range(array.ndim) if array.shape[at] > 1 or at >= array.ndim - 2]
     return array if is_zarr(path) or len(kept) == array.ndim else Squeezed(array, tuple(kept))
 
