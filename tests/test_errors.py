@@ -26,14 +26,18 @@ def test_an_error_that_quotes_a_file_is_cut_short() -> None:
 
 
 def test_whatever_is_raised_becomes_a_sentence() -> None:
-    with pytest.raises(ImageError, match=r"^a\.tif cannot be read \(no end\)\.$") as found:
-        with image_errors(lambda reason: f"a.tif cannot be read ({reason})."):
-            raise ValueError("no end.")
+    with (
+        pytest.raises(ImageError, match=r"^a\.tif cannot be read \(no end\)\.$") as found,
+        image_errors(lambda reason: f"a.tif cannot be read ({reason})."),
+    ):
+        raise ValueError("no end.")
 
     assert isinstance(found.value.__cause__, ValueError)
 
 
 def test_a_sentence_stays_as_it_is() -> None:
-    with pytest.raises(ImageError, match=r"^It is too large\.$"):
-        with image_errors(lambda reason: f"It cannot be read ({reason})."):
-            raise ImageError("It is too large.")
+    with (
+        pytest.raises(ImageError, match=r"^It is too large\.$"),
+        image_errors(lambda reason: f"It cannot be read ({reason})."),
+    ):
+        raise ImageError("It is too large.")

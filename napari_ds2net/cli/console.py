@@ -16,12 +16,13 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
 
+from napari_ds2net.durations import left_words
 from napari_ds2net.errors import DS2NetError
 
 _PIPED_WIDTH = 200
@@ -86,7 +87,7 @@ def progress(*columns: ProgressColumn) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        _TimeLeft(),
     )
     return Progress(
         *(columns or usual),
@@ -95,6 +96,17 @@ def progress(*columns: ProgressColumn) -> Progress:
         disable=not console.is_terminal,
         redirect_stdout=sys.stdout.isatty(),  # results in a pipe stay in the pipe
     )
+
+
+class _TimeLeft(ProgressColumn):
+    """How long the rest takes; empty while nobody knows."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """Return the words."""
+        seconds = None if task.finished else task.time_remaining
+        return Text("" if seconds is None else left_words(seconds), style="progress.remaining")
 
 
 def errors_in_words(command: Callable[_P, None]) -> Callable[_P, None]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from napari_ds2net.cli.console import note, progress, table
-from napari_ds2net.cli.training_display import duration
+from napari_ds2net.durations import left_words
 
 if TYPE_CHECKING:
     from ds2net_training.finetuning.events import Compared, FineTuneEvent, Prepared
@@ -67,7 +67,7 @@ class FineTuneDisplay:
                 self.note(event.sentence)
             case StepDone():
                 what = f"Training {event.round} of {event.rounds}, loss {event.loss:.3f}"
-                left = f"{duration(event.seconds_left)} left"
+                left = left_words(event.seconds_left)
                 self._move(f"{what}{self._dice}", event.step, event.steps, left)
             case Validated():
                 self._dice = f", Dice {event.dice_before:.3f} -> {event.dice:.3f}"

@@ -12,7 +12,8 @@ import typer
 from napari_ds2net.cli.console import complain, errors_in_words, say
 from napari_ds2net.cli.interrupt import run_until_stopped
 from napari_ds2net.cli.recipes import find_recipe
-from napari_ds2net.cli.training_display import TrainingDisplay, duration
+from napari_ds2net.cli.training_display import TrainingDisplay
+from napari_ds2net.durations import duration_words
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 
@@ -100,7 +101,7 @@ def train(
     if first:
         say(
             f"{result.path}: validation Dice {result.best_dice:.3f} in epoch {result.best_epoch} "
-            f"of {result.epochs_run}, {duration(result.seconds)}"
+            f"of {result.epochs_run}, {duration_words(result.seconds)}"
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from napari_ds2net.cli.console import note, progress, say
+from napari_ds2net.durations import left_words
 
 if TYPE_CHECKING:
     from ds2net_training.evaluation import ImageScored
@@ -74,13 +75,13 @@ class TrainingDisplay:
                 self._write(event)
             case StepDone():
                 what = f"Epoch {event.epoch}, loss {event.loss:.3f}{self._dice}"
-                self._move(what, event.step, event.steps, f"{duration(event.seconds_left)} left")
+                self._move(what, event.step, event.steps, left_words(event.seconds_left))
             case EpochDone():
                 self._dice = f", Dice {event.validation_dice:.3f}"
                 self._say(_epoch_line(event))
                 self._write(event)
             case ImageScored():
-                left = f"{duration(event.seconds_left)} left"
+                left = left_words(event.seconds_left)
                 self._move("Scoring the best network", event.done, event.total, left)
             case _:
                 pass
@@ -105,13 +106,5 @@ def _epoch_line(event: EpochDone) -> str:
     return (
         f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.4f}, "
         f"validation Dice {event.validation_dice:.4f}{' (best)' if event.is_best else ''}, "
-        f"{duration(event.seconds_left)} left"
+        f"{left_words(event.seconds_left)}"
     )
-
-
-def duration(seconds: float) -> str:
-    """Write a time in the two largest units: ``2 h 05 min``, ``3 min 20 s``, ``8 s``."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

@@ -51,8 +51,8 @@ class CheckedArray:
             if lacks_decoder(error):
                 raise ImageError(no_decoder(self._name)) from error
             raise ImageError(
-                f"{self._name} cannot be read as a whole ({reason_of(error)}); it may be damaged or cut "
-                "short. Save or copy it anew."
+                f"{self._name} cannot be read as a whole ({reason_of(error)}); it may be damaged "
+                "or cut short. Save or copy it anew."
             ) from error
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

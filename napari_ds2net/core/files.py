@@ -54,8 +54,8 @@ def read_image(path: Path | str, *, as_stored: bool = False) -> NDArray[Any]:
         ) from error
     except Exception as error:  # what a damaged file makes a decoder raise has no common class
         raise ImageError(
-            f"{path.name} starts like a {kind} file but cannot be read ({reason_of(error)}); it may be "
-            "damaged or cut short. Save or copy it anew."
+            f"{path.name} starts like a {kind} file but cannot be read ({reason_of(error)}); it "
+            "may be damaged or cut short. Save or copy it anew."
         ) from error
     if image.size == 0:
         raise ImageError(f"{path.name} has shape {image.shape}, so no pixel; nothing to segment.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from napari_ds2net.core.export.record_parts import RegionRecord
 from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.durations import left_words
 from napari_ds2net.engine import Run
 from napari_ds2net.engine.jobs import SegmentDone
 from napari_ds2net.gui._layers import Region, ResultLayers
@@ -67,7 +68,7 @@ class ActiveRun:
         frame = f"Frame {min(len(self.finished) + 1, total)} of {total}. " if total > 1 else ""
         left = ""
         if 0.02 < share < 1 and self.seconds > 1:
-            left = f", {time_words(round(self.seconds * (1 - share) / share) + 0.0)} left"
+            left = f", {left_words(self.seconds * (1 - share) / share)}"
         return f"{frame}{what}{left}"
 
     def done_words(self, device: str) -> str:

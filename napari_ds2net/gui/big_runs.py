@@ -29,7 +29,7 @@ from napari_ds2net.gui._layers import ImageSource, LayerAdapter, RegionKind
 from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.choice_memory import Choices
 from napari_ds2net.gui.panels.segment import SegmentPanel
-from napari_ds2net.gui.summary import left_words, summarise_big, time_words
+from napari_ds2net.gui.summary import rest_words, summarise_big, time_words
 from napari_ds2net.network.card import ModelCard
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ class BigRuns(QObject):
 
     def _progress(self, active: _BigRun, event: TileDone | BlockDone, what: str) -> None:
         share = event.done / event.total
-        left = left_words(share, active.began) if isinstance(event, TileDone) else ""
+        left = rest_words(share, active.began) if isinstance(event, TileDone) else ""
         self._panel.set_progress(share, f"{what}{left}")
 
     # ------------------------------------------------------------------- layers

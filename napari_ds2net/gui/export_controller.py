@@ -33,7 +33,7 @@ from napari_ds2net.gui._layers.source import BIG_FOLDER
 from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.export import THIS_FRAME, ExportPanel
-from napari_ds2net.gui.summary import left_words
+from napari_ds2net.gui.summary import rest_words
 from napari_ds2net.steps import Steps
 
 _NO_LABELS = "There are no labels yet: segment an image, or open or draw labels."
@@ -335,7 +335,7 @@ class ExportController(QObject):
         if self._running and not self._cancelled.is_set():
             share = progress.done / max(progress.total, 1)
             what = f"Writing {progress.name}" if progress.name else "Reading" if share < 1 else ""
-            self.panel.set_progress(share, what + left_words(share, self._began))
+            self.panel.set_progress(share, what + rest_words(share, self._began))
 
     def _on_done(self, done: ExportDone | None) -> None:
         if self._closed:

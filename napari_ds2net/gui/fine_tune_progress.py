@@ -10,7 +10,7 @@ from ds2net_training.finetuning.events import (
     StepDone,
     UnlabelledRead,
 )
-from napari_ds2net.gui.summary import time_words
+from napari_ds2net.durations import left_words
 
 _READ, _CACHED, _LEARNED, _TESTED = 0.05, 0.3, 0.9, 0.97
 """Shares of the line at which reading, computing features, learning and testing end."""
@@ -60,8 +60,8 @@ class FineTuneProgress:
             self._show(share, "Comparing on images that were not learned from…")
             return
         of_rounds = f"Round {event.round} of {event.rounds}, step" if event.rounds > 1 else "Step"
-        left = time_words(max(10, round(event.seconds_left)))
-        self._show(share, f"{of_rounds} {event.step} of {event.steps}, {left} left")
+        left = left_words(event.seconds_left)
+        self._show(share, f"{of_rounds} {event.step} of {event.steps}, {left}")
 
     def _show(self, share: float, text: str) -> None:
         self.share = max(self.share, share)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ds2net.core.components import find_regions
+from napari_ds2net.durations import duration_words, left_words
 
 if TYPE_CHECKING:
     from napari_ds2net.core.big.store import BigMeasures
@@ -133,14 +134,11 @@ def area_words(area: float, unit: str) -> str:
 
 
 def time_words(seconds: float) -> str:
-    """Say a duration: "0.42 s", "3 min 20 s"."""
-    if seconds < 10:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    """Say how long something took: "0.42 s", "3 min 20 s"."""
+    return f"{seconds:.2f} s" if seconds < 10 else duration_words(seconds)
 
 
-def left_words(share: float, began: float) -> str:
+def rest_words(share: float, began: float) -> str:
     """Say how long the rest takes, ", about 3 min 20 s left"; empty while nobody knows.
 
     Parameters
@@ -153,4 +151,4 @@ def left_words(share: float, began: float) -> str:
     elapsed = time.monotonic() - began
     if not 0.02 < share < 1 or elapsed <= 1:
         return ""
-    return f", about {time_words(round(elapsed * (1 - share) / share) + 0.0)} left"
+    return f", about {left_words(elapsed * (1 - share) / share)}"

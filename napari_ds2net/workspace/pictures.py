@@ -158,7 +158,9 @@ def decode(path: Path, content: bytes) -> NDArray[Any]:
         with Image.open(file) as picture:
             return np.asarray(picture)
     except Exception as error:  # what a damaged file makes a decoder raise has no common class
-        raise WorkspaceError(f"{path} is damaged and cannot be read ({reason_of(error)}).") from error
+        raise WorkspaceError(
+            f"{path} is damaged and cannot be read ({reason_of(error)})."
+        ) from error
 
 
 def count_objects(labels: NDArray[Any]) -> int:
