@@ -175,6 +175,7 @@ class Bench:
         tables: list[NDArray[np.float64]] = []
         before: list[NDArray[np.float64]] = []
         members: list[int] = []
+        objects: list[list[bool]] = []
         averages: list[State] = []
         folds = make_folds(range(len(groups)), groups)
         division = Division(tuple(range(len(groups))), (), folds, tuple(groups), "")
@@ -193,9 +194,11 @@ class Bench:
                 rows.append(dice_of(said, candidate.threshold))
             if fold.hold_out:
                 tables.append(np.stack(rows))
+                objects.append([full[at] for at in fold.hold_out])
+        speaking = [table[:, has] for table, has in zip(tables, objects, strict=True)]
         after = [
-            table[among.index(choose([other for other in tables if other is not table], among))]
-            for table in tables
+            table[among.index(choose([*speaking[:at], *speaking[at + 1 :]], among))]
+            for at, table in enumerate(tables)
         ]
         pairs = [
             ImagePair(str(at), groups[at], (old,) * len(SCORES), (new,) * len(SCORES), full[at])
@@ -203,7 +206,7 @@ class Bench:
                 members, np.concatenate(before), np.concatenate(after), strict=True
             )
         ]
-        return choose(tables, among), mean_state(averages), compare(pairs, len(tables), "")
+        return choose(speaking, among), mean_state(averages), compare(pairs, len(tables), "")
 
 
 def _learn(learner: Learner, source: Source, members: Sequence[int], steps: int) -> None:

@@ -93,6 +93,23 @@ def test_one_object_that_is_missed_may_be_chance_and_several_are_not(
     assert judge(compare(pairs, folds=4, advice=ADVICE))[0] == is_better
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "is_better"),
+    [(0.1, 0.09, False), (0.1, 0.4, True), (0.9, 0.9, True)],
+    ids=["blind or cured", "finds more", "found before and after"],
+)
+def test_a_gain_where_nothing_is_counts_only_if_a_loss_elsewhere_would_have_shown(
+    before: float, after: float, is_better: bool
+) -> None:
+    pairs = [ImagePair(str(at), at, (before,) * 3, (after,) * 3) for at in range(3)]
+    pairs += [
+        ImagePair(str(at), at, (0.0,) * 3, (1.0,) * 3, has_object=False) for at in range(3, 8)
+    ]
+    selected, verdict = judge(compare(pairs, folds=4, advice=ADVICE))
+    assert selected == is_better
+    assert ("too few were found before" in verdict) != is_better
+
+
 def test_empty_images_alone_say_nothing() -> None:
     pairs = [ImagePair(str(at), at, (0.0,) * 3, (1.0,) * 3, has_object=False) for at in range(6)]
     is_better, verdict = judge(compare(pairs, folds=4, advice=ADVICE))

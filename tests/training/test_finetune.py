@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ds2net_training.finetuning.choice import Candidate, DiceTable, choose
 from ds2net_training.finetuning.events import (
     Compared,
     CorrectionsRead,
@@ -201,6 +203,25 @@ def test_empty_corrections_alone_are_refused_in_words(
     with pytest.raises(DatasetError, match="All 4 corrections are empty"):
         run(library, data)
     assert "new" not in library.names()
+
+
+def test_empty_images_do_not_speak_for_taking_more_of_what_was_learned(
+    library: ModelLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = draw_corrections(tmp_path / "data", count=5)
+    for name in ("0.png", "3.png"):
+        Image.fromarray(np.zeros((64, 64), np.uint8)).save(folder / "masks" / name)
+    asked: list[int] = []
+
+    def watched(tables: Sequence[DiceTable], among: Sequence[Candidate]) -> Candidate:
+        asked.append(sum(table.shape[1] for table in tables))
+        return choose(tables, among)
+
+    monkeypatch.setattr("ds2net_training.finetuning.run.choose", watched)
+    _, result = run(library, folder, settings=dataclasses.replace(SETTINGS, steps=1))
+    assert result.comparison is not None
+    assert len(result.comparison.images) == 5
+    assert max(asked) == 3
 
 
 def test_what_a_network_has_learned_from_is_not_tested_on(

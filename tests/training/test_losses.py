@@ -47,6 +47,8 @@ def test_structure_loss_golden_numbers(disc: torch.Tensor, cone: torch.Tensor) -
     empty = make_target(torch.zeros_like(disc), WRITTEN)
     assert float(structure_loss(zeros, empty)) == pytest.approx(1.6926592, abs=1e-6)
     assert float(structure_loss(zeros - 50, empty)) == pytest.approx(0, abs=1e-6)
+    assert float(structure_loss(zeros, empty, empty_overlap=0.0)) == pytest.approx(math.log(2))
+    assert float(structure_loss(cone, target, empty_overlap=0.0)) == pytest.approx(0.7925894)
     assert float(structure_loss((disc - 0.5) * 100, target)) == pytest.approx(0, abs=1e-6)
 
 

@@ -31,6 +31,9 @@ class LossSettings:
         Boundary weights 1 + gain * |mean over the window - mask|.
     stride
         The loss is taken on every `stride`-th pixel; 1 in the paper, 2 costs a quarter.
+    empty_overlap
+        What the overlap counts for in images without an object, beside their cross-entropy; 1 in
+        the paper.
     fused
         Weight of the same loss on the sum of the stages' logits; 0 in the paper.
     masks
@@ -51,6 +54,7 @@ class LossSettings:
     boundary_gain: float = 5.0
     boundary_window_px: int = 31
     stride: int = 1
+    empty_overlap: float = 1.0
     fused: float = 0.0
     masks: float = 0.0
     fresh_masks: bool = False
@@ -60,7 +64,7 @@ class LossSettings:
     def __post_init__(self) -> None:
         """Check ranges."""
         require(self.stride in (1, 2, 4), f"loss.stride is {self.stride}; expected 1, 2 or 4.")
-        for name in ("fused", "masks", "lossnet"):
+        for name in ("empty_overlap", "fused", "masks", "lossnet"):
             value = getattr(self, name)
             require(value >= 0, f"loss.{name} is {value}; expected a weight of at least 0.")
         require(

@@ -80,7 +80,9 @@ def make_target(
     return Target(mask, weight if known is None else weight * known)
 
 
-def structure_loss(logit: torch.Tensor, target: Target, form: str = "as_written") -> torch.Tensor:
+def structure_loss(
+    logit: torch.Tensor, target: Target, form: str = "as_written", empty_overlap: float = 1.0
+) -> torch.Tensor:
     """Return the structure loss of one stage, a scalar.
 
     With weights w, logits z, p = sigmoid(z), mask y, sums over the pixels of one image,
@@ -99,13 +101,19 @@ def structure_loss(logit: torch.Tensor, target: Target, form: str = "as_written"
         From `make_target`, of the same shape.
     form
         ``"as_written"`` or ``"as_released"``.
+    empty_overlap
+        What L_wIoU counts for where y is 0 wherever it is known: 1 in the paper. There it is nearly
+        1 whatever the network finds, and falls only when it finds nothing at all, anywhere.
     """
     mask, weight = target
     probability = torch.sigmoid(logit)
     weighted = weight * probability
     intersection = (weighted * mask).sum(dim=(2, 3))
-    total = weighted.sum(dim=(2, 3)) + (weight * mask).sum(dim=(2, 3))
+    wanted = (weight * mask).sum(dim=(2, 3))
+    total = weighted.sum(dim=(2, 3)) + wanted
     iou = 1 - (intersection + 1) / (total - intersection + 1)
+    if empty_overlap != 1:
+        iou = iou * torch.where(wanted > 0, 1.0, empty_overlap)
     entropy = functional.binary_cross_entropy_with_logits(logit, mask, reduction="none")
     if form == "as_released":
         return entropy.mean() + iou.mean()
@@ -194,11 +202,12 @@ def deep_supervision_loss(
     else:
         weights = torch.ones(len(logits))
     weights = weights.to(logits[0])
-    losses = torch.stack([structure_loss(logit, target, settings.form) for logit in logits])
+    form, empty = settings.form, settings.empty_overlap
+    losses = torch.stack([structure_loss(logit, target, form, empty) for logit in logits])
     loss = (weights * losses).sum()
     if settings.fused > 0:
         total = torch.stack(logits).sum(dim=0)
-        loss = loss + settings.fused * structure_loss(total, target, settings.form)
+        loss = loss + settings.fused * structure_loss(total, target, form, empty)
     return loss, weights
 
 

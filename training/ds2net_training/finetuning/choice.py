@@ -76,13 +76,14 @@ def choose(tables: Sequence[DiceTable], among: Sequence[Candidate]) -> Candidate
     Parameters
     ----------
     tables
-        One per fold; none chooses the first.
+        One per fold, of its images with an object: images without one speak for whatever finds
+        less. None chooses the first.
     among
         The candidates, in the order of the rows.
     """
-    if not tables:
+    dice = np.concatenate(tables, axis=1) if tables else np.empty((len(among), 0))
+    if dice.shape[1] == 0:
         return among[0]
-    dice = np.concatenate(tables, axis=1)
     gains = dice - dice[0]
     count = dice.shape[1]
     errors = gains.std(axis=1, ddof=1) / math.sqrt(count) if count > 1 else np.zeros(len(gains))

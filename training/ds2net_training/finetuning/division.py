@@ -20,6 +20,7 @@ FEW = 10
 VERY_FEW = 5
 _SIMILARITY = 0.9
 _MOST_FOLDS = 4
+_OBJECTS_PER_EMPTY = 3
 _LEARNED = (
     "The network to start from has learned from all these corrections, so none is left to test on. "
     "Correct another image, or start from the network before it."
@@ -172,7 +173,7 @@ def learning_parts(division: Division, has_object: Sequence[bool]) -> list[Part]
 
 
 def balanced(members: Sequence[int], has_object: Sequence[bool]) -> tuple[int, ...]:
-    """Repeat members with an object until they are at least half of all.
+    """Repeat members with an object until they are at least three quarters of all.
 
     The queue asks for frames in which a network sees something that is not there, so that most
     corrections may be empty; shown as they come, they teach it to see nothing at all.
@@ -181,7 +182,7 @@ def balanced(members: Sequence[int], has_object: Sequence[bool]) -> tuple[int, .
     empty = [at for at in members if not has_object[at]]
     if not full:
         return tuple(members)
-    times = -(-len(empty) // len(full))
+    times = -(-_OBJECTS_PER_EMPTY * len(empty) // len(full))
     return (*empty, *(full * max(1, times)))
 
 

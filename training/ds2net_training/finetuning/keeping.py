@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ds2net_training.finetuning.corrections import Corrections
-from ds2net_training.finetuning.events import Compared, FineTuneResult
+from ds2net_training.finetuning.events import Compared, FineTuneResult, ImageComparison
 from ds2net_training.finetuning.run import Outcome
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.record import library_versions
@@ -25,6 +25,10 @@ from napari_ds2net.network.checkpoint import save_checkpoint
 _OWN_DATA = "the user's own corrections"
 _FEWEST_TESTED = 5
 """Tested images below which a gain says nothing; believing it cost a simulated user 8 points."""
+_FOUND = 0.5
+_FEWEST_FOUND = 3
+"""Tested images whose object the old network found, by Dice, below which a gain where nothing is
+does not count: what it finds less of then shows nowhere."""
 _MOST_LOST = 0.02
 """Dice on images with an object that a better network may lose: fewer false alarms are worth it.
 
@@ -106,6 +110,13 @@ def judge(comparison: Compared | None) -> tuple[bool, str]:
             "that it did not learn from. It is kept; the old one stays selected. A few corrections "
             "more would tell."
         )
+    if after > before and not _keeps_finding(full):
+        return False, (
+            f"The new network finds less where nothing is, but of {_images(len(full))} with "
+            "something in them too few were found before to know whether it still finds it: "
+            f"{change} that it did not learn from. It is kept; the old one stays selected. Correct "
+            "more images with something in them, also where little is wrong."
+        )
     if after > before:
         chance = "" if comparison.dice.is_sure else " The difference may be chance."
         return True, f"The new network is better: {change} that it did not learn from.{chance}"
@@ -120,7 +131,21 @@ def _is_likely(comparison: Compared) -> bool:
 
     Two networks of the same worth differ so much, in one direction, about once in six times.
     """
-    gains = [image.after - image.before for image in comparison.images]
+    return _clearly_gains(comparison.images)
+
+
+def _keeps_finding(full: Sequence[ImageComparison]) -> bool:
+    """Tell whether images with an object speak for the network, or enough could speak against it.
+
+    Where the old network found nothing, nothing can be lost: a network that has become blind looks
+    like one that has lost its false alarms.
+    """
+    found = [image for image in full if image.before >= _FOUND]
+    return len(found) >= _FEWEST_FOUND or _clearly_gains(full)
+
+
+def _clearly_gains(images: Sequence[ImageComparison]) -> bool:
+    gains = [image.after - image.before for image in images]
     return len(gains) > 1 and statistics.mean(gains) > _standard_error(gains)
 
 

@@ -74,7 +74,10 @@ class Outcome:
 
 
 class _Made(NamedTuple):
-    """What a round of cross-validation came to: averaged weights, and Dice of the candidates."""
+    """What a round of cross-validation came to.
+
+    Averaged weights, and Dice of the candidates on the images with an object.
+    """
 
     average: State
     table: DiceTable
@@ -187,7 +190,8 @@ class Run:
                 return
             if part in self._folds:
                 table = rounds.table(source, part.hold_out, self._candidates)
-                self._made.append(_Made(self._learner.average, table))
+                full = [self._has_object[at] for at in part.hold_out]
+                self._made.append(_Made(self._learner.average, table[:, full]))
 
     def _shown(self, part: Part) -> Part:
         return Part(balanced(part.training, self._has_object), part.hold_out)
