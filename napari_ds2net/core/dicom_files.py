@@ -19,6 +19,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from napari_ds2net.core.dicom_window import window_of
 from napari_ds2net.core.file_kinds import is_dicom
 from napari_ds2net.core.frames import Frames, OpenedFile, Region
 from napari_ds2net.errors import ImageError, reason_of
@@ -116,7 +117,23 @@ def _described(frames: DicomFrames) -> OpenedFile:
         units=units,
         regions=regions,
         facts=facts,
+        window=_window(frames, axes),
     )
+
+
+def _window(frames: DicomFrames, axes: str) -> tuple[float, float] | None:
+    """Return the window of grey frames, turned with them where the file's white is low."""
+    if frames.ndim > len(axes):
+        return None
+    header = frames.header
+    found = window_of(header)
+    shared = _shared(header, "FrameVOILUTSequence")
+    if found is None and shared is not None:
+        found = window_of(shared)
+    if found is None or header.get("PhotometricInterpretation") != "MONOCHROME1":
+        return found
+    mirror = _mirror(frames.dtype, header)
+    return mirror - found[1], mirror - found[0]
 
 
 def _header(path: Path) -> Dataset:
@@ -221,10 +238,15 @@ def _turned(pixels: NDArray[Any], header: Dataset) -> NDArray[Any]:
     """Exchange bright and dark within the range that the file's bits can hold."""
     if pixels.dtype.kind == "f":
         return -pixels
-    bits = int(header.get("BitsStored") or 8 * pixels.dtype.itemsize)
-    highest = (1 << (bits - 1)) - 1 if pixels.dtype.kind == "i" else (1 << bits) - 1
-    lowest = -(1 << (bits - 1)) if pixels.dtype.kind == "i" else 0
-    return (highest + lowest - pixels.astype(np.int64)).astype(pixels.dtype)
+    return (_mirror(pixels.dtype, header) - pixels.astype(np.int64)).astype(pixels.dtype)
+
+
+def _mirror(dtype: np.dtype[Any], header: Dataset) -> int:
+    """Return what a value and its turned one add up to."""
+    if dtype.kind == "f":
+        return 0
+    bits = int(header.get("BitsStored") or 8 * dtype.itemsize)
+    return -1 if dtype.kind == "i" else (1 << bits) - 1
 
 
 def _unreadable(path: Path, header: Dataset, number: int, error: Exception) -> str:

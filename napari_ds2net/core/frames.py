@@ -32,6 +32,9 @@ class OpenedFile:
         Rectangles in which pixels have a meaning of their own, as ultrasound devices note them.
     facts
         Technical facts, such as the modality and the frame rate.
+    window
+        The values that the file wants to be shown as black and as white; None where it says
+        nothing. Pixels are as they are without it.
     """
 
     path: Path
@@ -41,6 +44,7 @@ class OpenedFile:
     units: tuple[str, ...]
     regions: tuple[Region, ...] = ()
     facts: Mapping[str, str | float | int] = field(default_factory=dict[str, str | float | int])
+    window: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

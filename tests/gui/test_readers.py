@@ -37,6 +37,15 @@ def test_a_dicom_clip_opens_with_its_spacing_and_regions(viewer: Any, clip: Path
     assert "Erika" not in repr(image.metadata)
 
 
+def test_a_dicom_image_opens_with_the_contrast_of_its_window(viewer: Any, tmp_path: Path) -> None:
+    pixels = np.arange(24 * 32, dtype=np.uint16).reshape(24, 32)
+    path = write_dicom(tmp_path / "a.dcm", pixels, WindowCenter=300, WindowWidth=101)
+    viewer.open(str(path), plugin="napari-ds2net")
+    (image,) = viewer.layers
+    assert tuple(image.contrast_limits) == (249.5, 349.5)
+    assert np.array_equal(np.asarray(image.data), pixels)
+
+
 def test_a_video_opens_lazily(viewer: Any, tmp_path: Path) -> None:
     viewer.open(str(write_video(tmp_path / "a.mp4")), plugin="napari-ds2net")
     (image,) = viewer.layers
