@@ -1,7 +1,8 @@
 """What a film or a TIFF stack takes of memory and time, and what a second worker brings.
 
     python -m benchmarks.many [--kind mp4|tif] [--frames N N] [--model NAME] [--save WORDS]
-                              [--only memory|workers] [--images N] [--rounds N] [--json FILE]
+                              [--only memory|workers|schedule] [--images N] [--rounds N]
+                              [--json FILE]
 
 Memory is the peak of ``ds2net segment`` on videos or stacks of two lengths, each in a process of
 its own. Time is that process's on the processor; its start is left out of what a frame more takes.
@@ -10,6 +11,9 @@ how the machine is shared; so the same frames are then computed by one and by tw
 nothing is handed out. Their ratio is what the processors have to give: two threads of one core give
 far less than two. The processor times say what more cores would: a client that needs a tenth of a
 worker's time for a frame keeps ten workers busy.
+
+The schedule is timed with workers that wait instead of computing, as if each had a core of its own:
+reading, sending, writing, the table and the look at what is finished are those of a real batch.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ import psutil
 import tifffile
 from numpy.typing import NDArray
 
+from benchmarks.schedule import measure_schedule
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.phantoms import phantoms
 from napari_ds2net.engine.batch_job import segment_frame
@@ -205,15 +210,19 @@ def main() -> None:
     parser.add_argument("--save", default="mask,labels,uncertainty")
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["memory", "workers"])
+    parser.add_argument("--only", choices=["memory", "workers", "schedule"])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     found: dict[str, object] = {"load": os.getloadavg()[0], "cores": os.cpu_count()}
-    if options.only != "workers":
+    if options.only in (None, "memory"):
         found["memory"] = measure_memory(options.kind, options.frames, options.model, options.save)
-    if options.only != "memory":
+    if options.only in (None, "workers"):
         found["workers"] = measure_workers(options.images, options.rounds)
         found["processes_ratio"] = measure_processes(options.images, options.rounds)
+    if options.only in (None, "schedule"):
+        found["waiting_instead_of_computing"] = measure_schedule(
+            _MODEL, options.images, options.rounds
+        )
     if options.json is not None:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
