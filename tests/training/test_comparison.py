@@ -101,7 +101,8 @@ def test_one_object_that_is_missed_may_be_chance_and_several_are_not(
 def test_a_gain_where_nothing_is_counts_only_if_a_loss_elsewhere_would_have_shown(
     before: float, after: float, is_better: bool
 ) -> None:
-    pairs = [ImagePair(str(at), at, (before,) * 3, (after,) * 3) for at in range(3)]
+    pairs = [ImagePair(str(at), at, (before,) * 3, (after,) * 3) for at in range(2)]
+    pairs += [ImagePair("missed", 2, (0.1,) * 3, (0.1,) * 3)]
     pairs += [
         ImagePair(str(at), at, (0.0,) * 3, (1.0,) * 3, has_object=False) for at in range(3, 8)
     ]

@@ -26,7 +26,7 @@ _OWN_DATA = "the user's own corrections"
 _FEWEST_TESTED = 5
 """Tested images below which a gain says nothing; believing it cost a simulated user 8 points."""
 _FOUND = 0.5
-_FEWEST_FOUND = 3
+_FEWEST_FOUND = 2
 """Tested images whose object the old network found, by Dice, below which a gain where nothing is
 does not count: what it finds less of then shows nowhere."""
 _MOST_LOST = 0.02
