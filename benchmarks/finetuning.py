@@ -34,6 +34,7 @@ from ds2net_training.finetuning.comparison import SCORES, ImagePair, compare
 from ds2net_training.finetuning.division import (
     Division,
     balanced,
+    empty_overlap,
     learning_parts,
     make_folds,
 )
@@ -135,6 +136,7 @@ class Bench:
         learner = Learner(network, settings)
         groups = [hospital.groups[at] for at in picked]
         full = [bool(item[3:-1].any()) for item in planes]
+        learner.empty_overlap = empty_overlap(full)
         among = candidates(settings, self.subject.card.threshold)
         chosen, learned, test = self._learned(learner, source, groups, full, among)
         seconds = time.process_time() - began

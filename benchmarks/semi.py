@@ -32,7 +32,7 @@ from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import dice_of
 from ds2net_training.finetuning.companion import Uncorrected
 from ds2net_training.finetuning.corrections import framed
-from ds2net_training.finetuning.division import balanced, group_pictures
+from ds2net_training.finetuning.division import balanced, empty_overlap, group_pictures
 from ds2net_training.finetuning.learner import Learner
 from ds2net_training.finetuning.settings import FineTuneSettings, Mode
 from ds2net_training.finetuning.sources import CachedViews, examine
@@ -96,6 +96,7 @@ class Bench:
             mode=mode, seed=seed, steps=self.options.steps, semi=SemiSettings(weight=ARMS[arm])
         )
         learner = Learner(self.subject.network(), settings)
+        learner.empty_overlap = empty_overlap([self.images.has_object(at) for at in chosen[:count]])
         used = 0
         if mode == "semi":
             kept = [at for at, image in enumerate(self.images.pool) if image not in chosen]

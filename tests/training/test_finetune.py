@@ -27,6 +27,8 @@ from ds2net_training.finetuning.events import (
 )
 from ds2net_training.finetuning.finetune import finetune_steps
 from ds2net_training.finetuning.settings import StopFile, make_settings
+from ds2net_training.losses import Target, deep_supervision_loss
+from ds2net_training.settings import LossSettings
 from napari_ds2net.errors import DatasetError, SettingsError
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.network import load_checkpoint
@@ -205,7 +207,7 @@ def test_empty_corrections_alone_are_refused_in_words(
     assert "new" not in library.names()
 
 
-def test_empty_images_do_not_speak_for_taking_more_of_what_was_learned(
+def test_empty_images_weigh_less_and_do_not_speak_for_taking_more_of_what_was_learned(
     library: ModelLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = draw_corrections(tmp_path / "data", count=5)
@@ -217,11 +219,19 @@ def test_empty_images_do_not_speak_for_taking_more_of_what_was_learned(
         asked.append(sum(table.shape[1] for table in tables))
         return choose(tables, among)
 
+    weights: set[float] = set()
+
+    def weighed(logits: Sequence[torch.Tensor], target: Target, settings: LossSettings) -> object:
+        weights.add(settings.empty_overlap)
+        return deep_supervision_loss(logits, target, settings)
+
     monkeypatch.setattr("ds2net_training.finetuning.run.choose", watched)
+    monkeypatch.setattr("ds2net_training.finetuning.learner.deep_supervision_loss", weighed)
     _, result = run(library, folder, settings=dataclasses.replace(SETTINGS, steps=1))
     assert result.comparison is not None
     assert len(result.comparison.images) == 5
     assert max(asked) == 3
+    assert weights == {0.25}
 
 
 def test_what_a_network_has_learned_from_is_not_tested_on(

@@ -19,6 +19,7 @@ from ds2net_training.finetuning.division import (
     Part,
     balanced,
     divide_folder,
+    empty_overlap,
     group_pictures,
     learning_parts,
     make_folds,
@@ -272,6 +273,29 @@ def test_images_with_an_object_are_three_quarters_of_what_is_shown() -> None:
     assert sum(at in (0, 3) for at in shown) >= 0.75 * len(shown)
     assert sorted(balanced((0, 1, 2), [True, True, False])) == [0, 0, 1, 1, 2]
     assert sorted(balanced((0, 1), [True, True])) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("full", "empty", "weight"), [(8, 0, 1.0), (6, 2, 1.0), (2, 1, 0.5), (4, 4, 0.0), (3, 5, 0.0)]
+)
+def test_the_overlap_of_empty_images_counts_less_the_more_there_are(
+    full: int, empty: int, weight: float
+) -> None:
+    assert empty_overlap([True] * full + [False] * empty) == weight
+
+
+def test_the_learner_heeds_what_the_overlap_of_empty_images_counts() -> None:
+    planes = _planes(1)
+    planes[0][3] = 0
+    losses: list[float] = []
+    for weight in (1.0, 0.0):
+        network = _network()
+        maker = ViewMaker(CARD, seed=0)
+        source = _end(cache_views(planes, network, maker, choose_plan("cpu"), LIMITS))[1]
+        learner = Learner(network, SETTINGS)
+        learner.empty_overlap = weight
+        losses.append(learner.step(source, [0], 0.0))
+    assert 0 < losses[1] < losses[0] - 0.5
 
 
 def test_pictures_that_are_alike_are_one_group() -> None:

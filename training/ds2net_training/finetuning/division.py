@@ -186,6 +186,20 @@ def balanced(members: Sequence[int], has_object: Sequence[bool]) -> tuple[int, .
     return (*empty, *(full * max(1, times)))
 
 
+def empty_overlap(has_object: Sequence[bool]) -> float:
+    """Return what the overlap of empty images counts for in the loss, from 0 to 1.
+
+    It tells a network to find nothing at all: as one image of four that keeps false alarms away
+    elsewhere too, but five of eight made it blind. In between it falls evenly, to 0 where half of
+    the corrections are empty; their cross-entropy always counts.
+    """
+    full = sum(has_object)
+    empty = len(has_object) - full
+    if empty == 0:
+        return 1.0
+    return min(1.0, max(0.0, (full / empty - 1) / (_OBJECTS_PER_EMPTY - 1)))
+
+
 def _testable(
     folds: Sequence[Part], hashes: Sequence[str], learned: Collection[str]
 ) -> tuple[Part, ...]:

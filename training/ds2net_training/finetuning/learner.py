@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -22,12 +23,8 @@ from napari_ds2net.network.interface import SegmentationNetwork
 
 State = dict[str, torch.Tensor]
 _WINDOW = 31 // LOSS_STRIDE // 2 * 2 + 1
-LOSS = LossSettings(boundary_window_px=_WINDOW, fused=1.0, empty_overlap=0.0)
-"""The structure loss on all stages and on their sum, at the stride of the finest maps.
-
-Of images without an object the cross-entropy alone: with the overlap, five empty ones of eight
-taught a network to find nothing anywhere.
-"""
+LOSS = LossSettings(boundary_window_px=_WINDOW, fused=1.0)
+"""The structure loss on all stages and on their sum, at the stride of the finest maps."""
 _LARGEST_GRADIENT = 1.0
 _WARM_UP = 10
 _GATES = (".mask_in.", ".mask_out.", ".spatial.", ".mask.")
@@ -118,6 +115,8 @@ class Learner:
         Keeps the network near what it said of images without a correction; None lets it go.
     companion
         A further loss; None: the masks alone.
+    empty_overlap
+        As in `LossSettings`; see `empty_overlap` in `division`.
     start, average
         Weights at the start, and their running average over the steps so far.
     """
@@ -125,6 +124,7 @@ class Learner:
     def __init__(self, network: SegmentationNetwork, settings: FineTuneSettings) -> None:
         self.teacher: Teacher | None = None
         self.companion: Companion | None = None
+        self.empty_overlap = 1.0
         self.network = network.eval().to(memory_format=torch.channels_last)
         self._settings = settings
         self.batch_size = settings.batch_size
@@ -190,10 +190,11 @@ class Learner:
 
     def _loss(self, source: Source, drawn: Drawn, progress: float) -> torch.Tensor:
         """Return the loss of the masks, with the companion's."""
-        target = make_target(drawn.mask, LOSS, drawn.known)
+        settings = dataclasses.replace(LOSS, empty_overlap=self.empty_overlap)
+        target = make_target(drawn.mask, settings, drawn.known)
         with nullcontext() if self.companion is None else listening(self.network) as heard:
             logits = source.logits(self.network, drawn.inputs)
-        loss = deep_supervision_loss(logits, target, LOSS)[0] / (len(logits) + 1)
+        loss = deep_supervision_loss(logits, target, settings)[0] / (len(logits) + 1)
         if self.companion is None or heard is None:
             return loss
         said = Said(torch.stack(logits).sum(dim=0), heard.embedding())

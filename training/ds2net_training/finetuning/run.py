@@ -22,7 +22,7 @@ from ds2net_training.finetuning.choice import DiceTable, candidates, choose
 from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.comparison import ImagePair, compare, score_images
 from ds2net_training.finetuning.corrections import Corrections
-from ds2net_training.finetuning.division import Part, balanced, learning_parts
+from ds2net_training.finetuning.division import Part, balanced, empty_overlap, learning_parts
 from ds2net_training.finetuning.events import (
     Compared,
     FineTuneEvent,
@@ -131,6 +131,8 @@ class Run:
         self._settings = settings
         self._plan = plan
         self._learner = Learner(network.to(plan.device), settings)
+        learned = [self._has_object[at] for at in self._division.training]
+        self._learner.empty_overlap = empty_overlap(learned)
         self._preparation = Preparation(self._learner, card, settings, plan, clock)
         self._candidates = candidates(settings, card.threshold)
         self._made: list[_Made] = []
