@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import itertools
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -154,3 +156,16 @@ def test_a_stack_that_is_closed_after_a_cancel_gets_no_layers(
     monkeypatch.setattr(adapter.LayerAdapter, "is_ready", True)
     segment(qtbot, panel)
     assert {each.name for each in viewer.layers} == {"frame", *(f"frame {s}" for s in SUFFIXES)}
+
+
+def test_units_are_there_before_a_thread_needs_them() -> None:
+    """Two threads that fill pint's registry at once find it half empty."""
+    code = (
+        "import pint; from napari_ds2net.gui._layers import preparation; "
+        "registry = pint.get_application_registry(); print(type(registry.get()).__name__); "
+        "preparation._AFTER_S = 1000; preparation.prepare(); print(type(registry.get()).__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = done.stdout.split()
+    assert before == "LazyRegistry"
+    assert after != before

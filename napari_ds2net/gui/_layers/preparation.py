@@ -9,6 +9,7 @@ import threading
 from importlib import import_module
 
 import numpy as np
+import pint
 from napari.layers import Labels
 
 _MODULES = ("pandas", "scipy.ndimage", "scipy.sparse.csgraph", "skimage.draw")
@@ -22,8 +23,11 @@ _AFTER_S = 0.5
 def prepare() -> threading.Thread:
     """Begin to load it, once in a process; return the thread, which has ended when all is there.
 
-    Imports make so many objects that Python would look through all of them for garbage.
+    Imports make so many objects that Python would look through all of them for garbage. Units are
+    loaded at once: pint fills its registry without a lock, and an image that is opened meanwhile
+    would find it half empty.
     """
+    pint.Unit("pixel")
     freeze()
     thread = threading.Timer(_AFTER_S, _load)
     thread.name, thread.daemon = "ds2net-preparation", True
