@@ -119,6 +119,6 @@ def _batch(files: Sequence[Path], predictor: WaitingPredictor, output: Path) -> 
     jobs = plan_jobs(files, output, _WANTED)
     how = Segmenting(predictor, InferenceOptions(), _WANTED)
     with contextlib.redirect_stdout(io.StringIO()):
-        failed = segment_batch(jobs, how, output)
-    if failed:
-        raise RuntimeError(f"{failed} of {len(files)} images failed")
+        tally = segment_batch(jobs, how, output)
+    if tally.failed:
+        raise RuntimeError(f"{tally.failed} of {len(files)} images failed")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ds2net.cli.console import complain, in_words, note, progress
+from napari_ds2net.cli.job_done import JobDone, LostFrames, Tally
 from napari_ds2net.cli.outputs import Job, check_outputs
-from napari_ds2net.cli.segmenting import JobDone, Segmenting, origin_of, segment_jobs
+from napari_ds2net.cli.segmenting import Segmenting, origin_of, segment_jobs, tell
 from napari_ds2net.errors import DS2NetError, ImageError
 
 if TYPE_CHECKING:
     from napari_ds2net.cli.resume import Plan
+    from napari_ds2net.core.export.record import RunRecord
 
 
 def segment_batch(
@@ -23,7 +26,7 @@ def segment_batch(
     *,
     absent: Sequence[Path] = (),
     update: bool = False,
-) -> int:
+) -> Tally:
     """Segment what is not finished, write everything, and keep the table of the batch.
 
     Parameters
@@ -41,7 +44,7 @@ def segment_batch(
 
     Returns
     -------
-    How many failed, the absent ones among them.
+    How many failed, the absent ones among them, and how many lack frames, finished ones among them.
 
     Raises
     ------
@@ -57,15 +60,20 @@ def segment_batch(
     plan = Plan(tuple(jobs), ()) if how.wanted.overwrite else _plan(jobs, how, update=update)
     if plan.finished:
         note(f"{len(plan.finished)} of {len(jobs)} images are finished already.")
+    finished = [_finished(job, record) for job, record in plan.finished]
+    for done in finished:
+        if done.lost is not None:
+            tell(dataclasses.replace(done, record=None))
     gone = [_absent(path) for path in absent]
+    tally = sum(map(Tally.of, (*finished, *gone)), Tally())
     stems = [done.job.stem for done in gone] + [job.stem for job in jobs]
     if len(stems) < 2:
-        return segment_jobs(plan.left, how)
+        return tally + segment_jobs(plan.left, how)
     summary = Summary(output, stems)
-    summary.begin(plan.finished, gone)
+    summary.begin((*finished, *gone))
     with contextlib.ExitStack() as at_end:
         at_end.callback(_guarded, summary.finish)
-        return len(gone) + segment_jobs(
+        return tally + segment_jobs(
             plan.left, how, on_done=lambda done: _guarded(lambda: summary.add(done))
         )
 
@@ -83,6 +91,10 @@ def _plan(jobs: Sequence[Job], how: Segmenting, *, update: bool) -> Plan:
             update=update,
             on_look=lambda _: display.advance(task),
         )
+
+
+def _finished(job: Job, record: RunRecord) -> JobDone:
+    return JobDone(job, record=record, lost=LostFrames.told_by(record))
 
 
 def _absent(path: Path) -> JobDone:

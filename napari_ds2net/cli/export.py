@@ -117,7 +117,7 @@ def export(
     else:
         failed, total = _export_labels(inputs, output, images, numbers, wanted, pixel_size_um)
     if failed:
-        complain(f"{failed} of {total} files could not be exported.")
+        complain(f"{failed} of {total} files could not be exported, or not all of them.")
         raise typer.Exit(1)
 
 
@@ -149,7 +149,7 @@ def _segment_first(
     wanted: ExportOptions,
     pixel_size_um: float | None,
 ) -> tuple[int, int]:
-    """Segment images and write what is wanted; return how many failed of how many."""
+    """Segment images and write what is wanted; return how many failed, or lack frames, of all."""
     from napari_ds2net.core.options import InferenceOptions
 
     ModelLibrary().find(model)
@@ -159,8 +159,8 @@ def _segment_first(
     make_folder(output)
     options = InferenceOptions()
     with open_predictor(model, device, options) as predictor:
-        failed = segment_jobs(jobs, Segmenting(predictor, options, wanted, pixel_size_um))
-    return len(absent) + failed, len(absent) + len(jobs)
+        tally = segment_jobs(jobs, Segmenting(predictor, options, wanted, pixel_size_um))
+    return len(absent) + tally.failed + tally.incomplete, len(absent) + len(jobs)
 
 
 def _export_labels(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,24 +71,30 @@ def rank(
     if json_file is not None:
         write_text_file(json_file, _as_json(ordered))
     if failed:
-        complain(f"{failed} of {len(paths)} images could not be ranked.")
+        complain(
+            f"{failed} of {len(paths)} images could not be ranked, or not all of their frames."
+        )
         raise typer.Exit(1)
 
 
 def _follow(paths: Sequence[Path], loaded: LoadedModel) -> tuple[Sequence[RankedImage], int]:
-    """Segment every image; failures are told at once, and counted."""
+    """Segment every image; a file's first failure is told at once, and files are counted."""
     from ds2net_training.ranking import rank_steps
 
     steps = Steps(rank_steps(paths, loaded.network, loaded.card, loaded.plan, stacks=True))
-    failed = 0
+    failed: Counter[Path] = Counter()
     with progress() as display:
         task = display.add_task("Segmenting", total=len(paths))
         for event in steps:
             if event.failure is not None:
-                failed += 1
-                complain(f"{event.path}: {event.failure}", above=display)
+                failed[event.path] += 1
+                if failed[event.path] == 1:
+                    complain(f"{event.path}: {event.failure}", above=display)
             display.update(task, description=event.path.name, completed=event.done)
-    return steps.result, failed
+    for path, frames in failed.items():
+        if frames > 1:
+            complain(f"{path}: {frames} of its frames could not be read.")
+    return steps.result, len(failed)
 
 
 def _as_json(ordered: Sequence[RankedImage]) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from napari_ds2net.cli.big import BigRun
 from napari_ds2net.cli.console import complain, note, say
+from napari_ds2net.cli.job_done import LostFrames
 from napari_ds2net.cli.outputs import check_outputs, make_folder, plan_jobs
 from napari_ds2net.cli.predictors import LocalPredictor
 from napari_ds2net.cli.replayed_big import is_of_big, segment_big_again
@@ -113,7 +114,10 @@ def replay(
         regions=regions,
         channels=channels,
         frame_of_stack=source.frame,
+        left_out=frozenset(source.missing),
     )
+    if lost := LostFrames.told_by(record):
+        note(f"{path}: {lost} They are left out here too.")
     (done,) = segment_steps([job], how, read=lambda _: image)
     if done.failure is not None:
         raise done.failure

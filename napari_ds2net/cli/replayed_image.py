@@ -55,7 +55,7 @@ def find_image(
     for path in inputs or _candidates(record_file, stem, source):
         try:
             for image in _readings(path, record, source):
-                if hash_pixels(image) == source.sha256:
+                if hash_pixels(image, frozenset(source.missing)) == source.sha256:
                     scale = _scale(image, source)
                     return path, dataclasses.replace(image, scale=scale, unit=source.unit)
                 told = f"{path} is not the image of the record: {_difference(image, source)}"

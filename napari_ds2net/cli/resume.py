@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import hashlib
@@ -30,7 +31,10 @@ class State(enum.Enum):
     FINISHED = "finished"
     """All that is wanted, of this image, made with this model and these settings."""
     BROKEN = "broken"
-    """A part, because the program was killed while it named the files; all of it is its own."""
+    """A part; all of it is its own.
+
+    The program was killed while it named the files, or frames were missing that can be read now.
+    """
     STALE = "stale"
     """Results of another image, another model, other settings, or not all that is wanted."""
     FOREIGN = "foreign"
@@ -123,12 +127,15 @@ def look(job: Job, how: Segmenting, origin: Origin) -> Standing:
         return Standing(State.STALE, difference)
     try:
         image = how.read(job.image)
-        same = _same_image(record, image)
     except (DS2NetError, OSError):  # its turn comes, and fails without touching anything
         return Standing(State.MISSING)
+    try:
+        same = _same_image(record, image)
+    except (DS2NetError, OSError) as error:
+        return Standing(State.STALE, f"not all of its image can be read any more ({error})")
     if not same:
         return Standing(State.STALE, "it is of another image, or of other pixel sizes")
-    if len(here) < len(record.files):
+    if len(here) < len(record.files) or _missing_can_be_read(record, image):
         return Standing(State.BROKEN)
     return Standing(State.FINISHED, record=record)
 
@@ -161,8 +168,17 @@ def _same_image(record: RunRecord, image: ImageData) -> bool:
         and source.scale == tuple(image.scale)
         and source.unit == image.unit
         and source.shape == tuple(int(n) for n in image.array.shape)
-        and source.sha256 == hash_pixels(image)
+        and source.sha256 == hash_pixels(image, frozenset(source.missing))
     )
+
+
+def _missing_can_be_read(record: RunRecord, image: ImageData) -> bool:
+    """Tell whether a frame can be read now that could not be when the results were made."""
+    for frame in () if record.source is None else record.source.missing:
+        with contextlib.suppress(DS2NetError, OSError):
+            image.frame(*frame)
+            return True
+    return False
 
 
 def _refuse(refused: Sequence[tuple[Job, str]], remedy: str) -> None:

@@ -13,6 +13,7 @@ from napari_ds2net.cli.batch import segment_batch
 from napari_ds2net.cli.big import BIG_MEGAPIXELS, BigRun, not_of_big, segment_big, take_big
 from napari_ds2net.cli.console import complain, errors_in_words
 from napari_ds2net.cli.export_options import KeepName, Maps, PixelSize, Polygons
+from napari_ds2net.cli.job_done import Tally
 from napari_ds2net.cli.outputs import find_images, make_folder, plan_jobs
 from napari_ds2net.cli.predictors import open_predictor
 from napari_ds2net.cli.replay import replay
@@ -161,7 +162,7 @@ def segment(
     make_folder(output)
     big, images = take_big(images, big_from)
     total = len(absent) + len(big) + len(images)
-    failed = 0
+    tally = Tally()
     if big:
         if told := not_of_big(wanted or ()):
             complain(told, kind="Note")
@@ -176,9 +177,9 @@ def segment(
             overwrite=overwrite or update, keep_name=keep_name,
             formats=tuple(what for what in OF_BIG if what in (wanted or ())), polygons=polygons,
         )  # fmt: skip
-        failed = segment_big(big, output, run)
+        tally = Tally(failed=segment_big(big, output, run))
     if not images:
-        _exit(failed + len(absent), total)
+        _exit(tally + Tally(failed=len(absent)), total)
         return
 
     opened = open_predictor(model, device, options, scheduler=scheduler, workers=workers)
@@ -193,14 +194,17 @@ def segment(
         )
         jobs = plan_jobs(images, output, chosen)
         how = Segmenting(predictor, options, chosen, pixel_size_um)
-        failed += segment_batch(jobs, how, output, absent=absent, update=update)
-    _exit(failed, total)
+        tally += segment_batch(jobs, how, output, absent=absent, update=update)
+    _exit(tally, total)
 
 
-def _exit(failed: int, total: int) -> None:
-    """End with status 1 where an image failed."""
-    if failed:
-        complain(f"{failed} of {total} images could not be segmented.")
+def _exit(tally: Tally, total: int) -> None:
+    """End with status 1 where an image failed, or frames of it."""
+    if tally.failed:
+        complain(f"{tally.failed} of {total} images could not be segmented.")
+    if tally.incomplete:
+        complain(f"{tally.incomplete} of {total} images lack frames that could not be read.")
+    if tally.failed or tally.incomplete:
         raise typer.Exit(1)
 
 

@@ -9,18 +9,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from napari_ds2net.cli.console import in_words
-from napari_ds2net.cli.outputs import Job
-from napari_ds2net.cli.segmenting import JobDone
+from napari_ds2net.cli.job_done import JobDone
 from napari_ds2net.core.export.atomic import write_atomically
-from napari_ds2net.core.export.record import RunRecord
 from napari_ds2net.core.export.units import pixel_size
-from napari_ds2net.errors import DS2NetError, SettingsError
+from napari_ds2net.errors import SettingsError
 
 NAME = "segment_summary.csv"
 COLUMNS = (
-    "image", "file", "status", "frames", "objects", "area_percent", "area", "area_unit",
-    "mean_uncertainty", "score", "seconds", "message",
+    "image", "file", "status", "frames", "missing_frames", "objects", "area_percent", "area",
+    "area_unit", "mean_uncertainty", "score", "seconds", "message",
 )  # fmt: skip
+_COLUMNS_BEFORE = tuple(name for name in COLUMNS if name != "missing_frames")
+"""Of tables that older versions wrote."""
 
 Row = Mapping[str, str]
 
@@ -50,7 +50,7 @@ class Summary:
         others = {name: row for name, row in _read(self.path).items() if name not in mine}
         self._rows: dict[str, Row | None] = {**others, **mine}
 
-    def begin(self, finished: Iterable[tuple[Job, RunRecord]], failed: Iterable[JobDone]) -> None:
+    def begin(self, known: Iterable[JobDone]) -> None:
         """Write what is known before the first image.
 
         Raises
@@ -58,9 +58,7 @@ class Summary:
         ExportError
             It cannot be written.
         """
-        for job, record in finished:
-            self._rows[job.stem] = _row(JobDone(job, record=record))
-        for done in failed:
+        for done in known:
             self._rows[done.job.stem] = _row(done)
         self.finish()
 
@@ -94,8 +92,14 @@ def _row(done: JobDone) -> Row:
     """Return the line of an image."""
     row = {"image": done.job.stem, "file": done.job.image.name}
     if done.failure is not None:
-        return {**row, "status": "failed", "message": _message(done.job.image, done.failure)}
-    row |= {"status": "done", "message": " ".join(done.notes)}
+        message = _plain(done.job.image, in_words(done.failure))
+        return {**row, "status": "failed", "message": message}
+    lost = () if done.lost is None else (_plain(done.job.image, str(done.lost)),)
+    row |= {
+        "status": "incomplete" if lost else "done",
+        "message": " ".join((*lost, *done.notes)),
+        "missing_frames": str(len(done.lost.frames)) if done.lost is not None else "0",
+    }
     record = done.record
     if record is None or record.origin.found is None or record.source is None:
         return row
@@ -115,10 +119,9 @@ def _row(done: JobDone) -> Row:
     return row | {"area": f"{area:.9g}", "area_unit": f"{size.word}2" if size.is_known else "px"}
 
 
-def _message(image: Path, failure: DS2NetError | OSError) -> str:
-    """Return a sentence in one line, without the folder, which may name somebody."""
+def _plain(image: Path, words: str) -> str:
+    """Return sentences in one line, without the folder, which may name somebody."""
     folder = str(image.parent)
-    words = in_words(failure)
     return " ".join(words.replace(folder + os.sep, "").split()) if folder != "." else words
 
 
@@ -141,7 +144,7 @@ def _read(path: Path) -> dict[str, Row]:
         ) from error
     whole = text[: text.rfind("\n") + 1]
     reader = csv.DictReader(io.StringIO(whole, newline=""))
-    if tuple(reader.fieldnames or ()) != COLUMNS:
+    if tuple(reader.fieldnames or ()) not in (COLUMNS, _COLUMNS_BEFORE):
         raise SettingsError(
             f"{path} is no summary of this command; move it away, or choose another --output."
         )

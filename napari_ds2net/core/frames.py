@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ds2net.core.frame_words import frame_words
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class OpenedFile:
@@ -152,6 +154,10 @@ class Frames(ABC):
                 self._last = None
                 self._last = (number, self._read(number))
             return self._last[1]
+
+    def words(self, number: int) -> str:
+        """Return what a frame is called in sentences, by its place."""
+        return frame_words([int(at) for at in np.unravel_index(number, self.shape[: self._front])])
 
     @abstractmethod
     def _read(self, number: int) -> NDArray[Any]:

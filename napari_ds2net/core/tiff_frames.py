@@ -129,7 +129,7 @@ class TiffFrames(Frames):
             if lacks_decoder(error):
                 raise ImageError(no_decoder(self.path.name)) from error
             raise ImageError(
-                f"Frame {number + 1} of {self._layout.count} of {self.path.name} cannot be read "
+                f"Frame {self.words(number)} of {self.path.name} cannot be read "
                 f"({reason_of(error)}); the file may be damaged or cut short. Save or copy it anew."
             ) from error
 

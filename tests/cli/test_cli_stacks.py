@@ -115,8 +115,8 @@ def test_time_and_depth_keep_their_places(run: Run, tiny_file: Path, tmp_path: P
     assert sorted(tuple(each["frame"]) for each in ordered) == list(np.ndindex(3, 2))
 
 
-def test_a_damaged_page_fails_its_stack_alone(run: Run, tiny_file: Path, tmp_path: Path) -> None:
-    """Page 3 of 5 is damaged, and another stack is cut short; the rest of the batch is done."""
+def test_a_damaged_page_costs_no_other(run: Run, tiny_file: Path, tmp_path: Path) -> None:
+    """Page 2 of 5 is damaged, and another stack is cut short; the rest of the batch is done."""
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for name in ("a_damaged", "b_short", "c_good"):
@@ -134,13 +134,16 @@ def test_a_damaged_page_fails_its_stack_alone(run: Run, tiny_file: Path, tmp_pat
     (folder / "b_short.tif").write_bytes(short[: len(short) // 2])
     result = run("segment", folder, "-m", tiny_file, "-o", out, "--save", "labels")
     assert result.exit_code == 1
-    assert "Frame 3 of 5 of a_damaged.tif cannot be read" in result.stderr
+    assert "Frame 2 of a_damaged.tif cannot be read" in result.stderr
     assert "b_short.tif is cut short" in result.stderr
-    assert "2 of 3 images could not be segmented" in result.stderr
+    assert "1 of 3 images could not be segmented" in result.stderr
+    assert "1 of 3 images lack frames" in result.stderr
     with (out / "segment_summary.csv").open(encoding="utf-8") as file:
         told = {row["image"]: row["status"] for row in csv.DictReader(file)}
-    assert told == {"a_damaged": "failed", "b_short": "failed", "c_good": "done"}
-    assert sorted(path.name for path in out.glob("*.tif")) == ["c_good_labels.tif"]
+    assert told == {"a_damaged": "incomplete", "b_short": "failed", "c_good": "done"}
+    names = sorted(path.name for path in out.glob("*.tif"))
+    assert names == ["a_damaged_labels.tif", "c_good_labels.tif"]
     result = run("rank", folder, "-m", tiny_file)
     assert result.exit_code == 1
-    assert "2 of 3 images could not be ranked" in result.stderr
+    assert "2 of 3 images could not be ranked, or not all of their frames" in result.stderr
+    assert result.stdout.count("a_damaged.tif") == 4

@@ -178,7 +178,7 @@ def test_a_damaged_page_is_named_and_the_others_are_read(tmp_path: Path) -> None
     image = read_stack(path)
     for at in (0, 1, 3, 4):
         np.testing.assert_array_equal(image.frame(at), STACK[at])
-    with pytest.raises(ImageError, match=r"Frame 3 of 5 of a\.tif cannot be read .*Save or copy"):
+    with pytest.raises(ImageError, match=r"Frame 2 of a\.tif cannot be read .*Save or copy"):
         image.frame(2)
 
 
@@ -243,5 +243,5 @@ def test_a_page_that_is_turned_otherwise_is_named(tmp_path: Path) -> None:
             writer.write(TZ[0, 0], contiguous=False, metadata=None, extratags=[tag])
     image = read_stack(path)
     np.testing.assert_array_equal(image.frame(0), TZ[0, 0])
-    with pytest.raises(ImageError, match=r"Frame 2 of 2 of a\.tif .*unlike the first"):
+    with pytest.raises(ImageError, match=r"Frame 1 of a\.tif .*unlike the first"):
         image.frame(1)

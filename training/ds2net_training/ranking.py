@@ -79,7 +79,7 @@ def rank_steps(
     Parameters
     ----------
     paths
-        Image files. One that cannot be read is told and left out.
+        Image files. One that cannot be read, or a frame of one, is told and left out.
     network, card, plan
         Ready to predict: what `napari_ds2net.api.load_model` holds.
     stacks
@@ -99,6 +99,9 @@ def rank_steps(
         about = partial(ImageRated, done=done, total=len(paths), path=path)
         try:
             for frame, pixels in _frames(path, stacks):
+                if isinstance(pixels, DS2NetError):
+                    yield about(image=None, failure=str(pixels))
+                    continue
                 image = _rated(path, frame, pixels, network, card, plan)
                 rated.append(image)
                 previews.append(preview(pixels))
@@ -117,14 +120,20 @@ def preview(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(small)
 
 
-def _frames(path: Path, stacks: bool) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
-    """Read an image, or one frame of a stack after the other, with their places."""
+def _frames(
+    path: Path, stacks: bool
+) -> Iterator[tuple[tuple[int, ...], NDArray[Any] | DS2NetError]]:
+    """Read an image, or one frame of a stack after the other, or why not, with their places."""
     if not stacks:
         yield (), read_image(path)
         return
     image = read_stack(path)
     for frame in np.ndindex(*image.frames):
-        yield frame, image.frame(*frame)
+        try:
+            pixels: NDArray[Any] | DS2NetError = image.frame(*frame)
+        except DS2NetError as error:
+            pixels = error
+        yield frame, pixels
 
 
 def _rated(

@@ -41,7 +41,7 @@ def plan_files(subject: ExportSubject, options: ExportOptions, folder: Path) -> 
         if what in _ONE_FILE or (what.is_map and options.map_type is MapType.TIFF):
             files.append(PlannedFile(what, folder / f"{subject.name}{ending}", None))
             continue
-        for frame in subject.frames():
+        for frame in subject.frames_there():
             path = folder / f"{subject.frame_name(frame)}{ending}"
             files.append(PlannedFile(what, path, frame))
     return files

@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +58,8 @@ class SourceRecord:
     frame
         Which frame of a stack it is, counted from 0 along every axis in front of Y and X but that
         of channels; empty where it is no part of one. All else tells of the frame alone.
+    missing
+        Frames that could not be read, counted alike; `sha256` is of the others.
     """
 
     sha256: str
@@ -68,6 +70,7 @@ class SourceRecord:
     unit: str
     name: str | None = None
     frame: tuple[int, ...] = ()
+    missing: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,10 +210,15 @@ class RunRecord:
 
 
 def describe_source(
-    image: ImageData, sha256: str, name: str | None, frame: tuple[int, ...] = ()
+    image: ImageData,
+    sha256: str,
+    name: str | None,
+    frame: tuple[int, ...] = (),
+    missing: tuple[tuple[int, ...], ...] = (),
 ) -> SourceRecord:
     """Describe an image of which the hash is known; `name` only if it may be told."""
-    first = image.frame(*(0 for _ in image.frames), region=(slice(0, 1), slice(0, 1)))
+    there = next(each for each in np.ndindex(*image.frames) if each not in missing)
+    first = image.frame(*there, region=(slice(0, 1), slice(0, 1)))
     return SourceRecord(
         sha256=sha256,
         shape=tuple(int(n) for n in image.array.shape),
@@ -220,6 +228,7 @@ def describe_source(
         unit=image.unit,
         name=name,
         frame=frame,
+        missing=missing,
     )
 
 
@@ -261,13 +270,16 @@ class LabelsHash(PixelsHash):
         super().update(part.astype(np.uint32))
 
 
-def hash_pixels(image: ImageData) -> str:
-    """Return the SHA-256 of an image's pixels as 64 hexadecimal digits; see `PixelsHash`."""
+def hash_pixels(image: ImageData, missing: Collection[tuple[int, ...]] = ()) -> str:
+    """Return the SHA-256 of an image's pixels as 64 hexadecimal digits; see `PixelsHash`.
+
+    Frames that are `missing`, for they cannot be read, are left out.
+    """
     digest = PixelsHash(tuple(int(n) for n in image.array.shape))
     height, width = image.plane_shape
     rows = height if height * width < _LARGEST_AT_ONCE_PX else stored_rows(image.array)
     for frame in np.ndindex(*image.frames):
-        for row in range(0, height, rows):
+        for row in range(0, 0 if frame in missing else height, rows):
             part = slice(row, min(row + rows, height)), slice(None)
             digest.update(image.frame(*frame, region=part))
     return digest.hexdigest()

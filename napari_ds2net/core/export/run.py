@@ -256,7 +256,7 @@ class _Export:
             if what is Format.COCO
             else MeasurementsWriter(subject)
         )
-        for frame in subject.frames():
+        for frame in subject.frames_there():
             writer.add(frame, find_frame_objects(subject.labels_of(frame), subject.meaning))
             self.stop_if_cancelled()
         writer.save(file)
@@ -272,8 +272,9 @@ class _Export:
         source = None
         if subject.image is not None:
             name = source_name if self._options.keep_name else None
+            digest = hash_pixels(subject.image, frozenset(subject.missing))
             source = describe_source(
-                subject.image, hash_pixels(subject.image), name, subject.frame_of_stack
+                subject.image, digest, name, subject.frame_of_stack, subject.missing
             )
         return RunRecord(
             origin=origin,

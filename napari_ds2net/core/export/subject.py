@@ -62,6 +62,9 @@ class ExportSubject:
         How the overlay looks.
     frame_of_stack
         Which frame of a stack this is, if it is one by itself; empty for all else.
+    missing
+        Frames of which there is nothing, for the image's could not be read. They have no pictures
+        and no objects; stacks keep their pages, so that the others keep their numbers.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class ExportSubject:
     suffix: str = ".png"
     look: Look = field(default_factory=Look)
     frame_of_stack: Frame = ()
+    missing: tuple[Frame, ...] = ()
 
     def __post_init__(self) -> None:
         """Complete the scale and compare the shapes."""
@@ -133,6 +137,11 @@ class ExportSubject:
     def frames(self) -> Iterator[Frame]:
         """Go through the frames in order; one empty tuple for a single image."""
         return np.ndindex(*self.shape[:-2])
+
+    def frames_there(self) -> Iterator[Frame]:
+        """Go through the frames that are not missing."""
+        missing = frozenset(self.missing)
+        return (frame for frame in self.frames() if frame not in missing)
 
     def frame_name(self, frame: Frame) -> str:
         """Return `name`, with a frame's place for a stack, such as ``heart_t007``."""
