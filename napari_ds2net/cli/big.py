@@ -58,8 +58,12 @@ class BigRun:
         Whether the name of the image's file may be written into records.
     formats
         The files that are wanted too, of `OF_BIG`, and the record of how they were made.
-    polygons, channels
+    polygons
         As for `BigExport`.
+    wanted_channels
+        As `channels` of `open_big`.
+    channels
+        What was chosen of an image whose array does not tell it, for the record.
     """
 
     model: str
@@ -70,11 +74,17 @@ class BigRun:
     keep_name: bool = False
     formats: tuple[Format, ...] = ()
     polygons: bool = False
+    wanted_channels: tuple[str, ...] = ()
     channels: ChannelsRecord | None = None
 
 
-def take_big(images: Sequence[Path], from_megapixels: float) -> tuple[list[Path], list[Path]]:
-    """Return the zarr folders and the TIFFs of more megapixels, and the other images."""
+def take_big(
+    images: Sequence[Path], from_megapixels: float, channels: Sequence[str] = ()
+) -> tuple[list[Path], list[Path]]:
+    """Return the zarr folders and the TIFFs of more megapixels, and the other images.
+
+    `channels` are those that will be read, as for `open_big`.
+    """
     big: list[Path] = []
     for path in images:
         if is_zarr(path):
@@ -82,7 +92,7 @@ def take_big(images: Sequence[Path], from_megapixels: float) -> tuple[list[Path]
         elif path.suffix.lower() in _TIFF_SUFFIXES:
             from napari_ds2net.core.big.files import count_pixels  # zarr takes its time to import
 
-            if count_pixels(path) > from_megapixels * 1e6:
+            if count_pixels(path, channels) > from_megapixels * 1e6:
                 big.append(path)
     return big, [path for path in images if path not in big]
 
@@ -143,7 +153,8 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun) -> int:
         for job in jobs:
             started = time.monotonic()
             try:
-                opened = with_pixel_size(open_big(job.image), run.pixel_size_um)
+                opened = open_big(job.image, run.wanted_channels)
+                opened = with_pixel_size(opened, run.pixel_size_um)
                 result = segment_one(job, opened, loaded, run, (display, task))
             except (DS2NetError, OSError) as error:
                 failed += 1
@@ -176,6 +187,7 @@ def segment_one(
     """
     from napari_ds2net.core.big.export_choice import BigExport
     from napari_ds2net.core.export.png_bands import check_png_size
+    from napari_ds2net.core.export.record_parts import ChannelsRecord
 
     if {Format.MASK, Format.INDEXED} & set(run.formats):
         check_png_size(opened.plane_shape)
@@ -186,7 +198,8 @@ def segment_one(
     export = BigExport(
         result=result, name=job.stem, folder=job.folder, overwrite=run.overwrite,
         image=opened, image_name=job.image.name if run.keep_name else None, formats=run.formats,
-        suffix=job.image.suffix, polygons=run.polygons, channels=run.channels,
+        suffix=job.image.suffix, polygons=run.polygons,
+        channels=run.channels or ChannelsRecord.of(opened.array),
     )  # fmt: skip
     if run.formats and not (kept and all(file.exists() for file in export.files())):
         _write(export, shown)
@@ -218,6 +231,7 @@ def export_big(
     images: Path | None,
     wanted: ExportOptions,
     *,
+    channels: Sequence[str] = (),
     meaning: LabelMeaning | None = None,
     pixel_size_um: float | None = None,
 ) -> int:
@@ -234,6 +248,8 @@ def export_big(
         knows by their hash; None where they are not at hand.
     wanted
         What is written; of its formats, those of `OF_BIG`.
+    channels
+        Those of the image that are measured, as for `open_big`.
     meaning, pixel_size_um
         As for `BigExport`.
     """
@@ -251,7 +267,7 @@ def export_big(
                 export = BigExport(
                     result=BigResult.open(path), name=stem, folder=output,
                     overwrite=wanted.overwrite,
-                    image=None if image is None else open_big(image),
+                    image=None if image is None else open_big(image, channels),
                     image_name=image.name if image is not None and wanted.keep_name else None,
                     formats=tuple(what for what in OF_BIG if what in wanted.formats),
                     meaning=meaning, pixel_size_um=pixel_size_um, polygons=wanted.polygons,

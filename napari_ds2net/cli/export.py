@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -17,11 +17,18 @@ from napari_ds2net.cli.console import (
     progress,
     say,
 )
-from napari_ds2net.cli.export_options import KeepName, Maps, PixelSize, Polygons
 from napari_ds2net.cli.outputs import Job, check_outputs, make_folder, plan_jobs
 from napari_ds2net.cli.predictors import open_predictor
 from napari_ds2net.cli.segment import existing_images
 from napari_ds2net.cli.segmenting import Segmenting, segment_jobs, with_pixel_size
+from napari_ds2net.cli.shared_options import (
+    Channels,
+    KeepName,
+    Maps,
+    PixelSize,
+    Polygons,
+    split_channels,
+)
 from napari_ds2net.core.export.formats import OF_BIG, ExportOptions, Format, MapType, parse_formats
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.errors import DS2NetError, ExportError, SettingsError
@@ -40,6 +47,15 @@ class Numbers(StrEnum):
     AUTO = "auto"
     OBJECTS = "objects"
     CLASSES = "classes"
+
+
+class _About(NamedTuple):
+    """What is known of the labels: their images and the channels of these, and what numbers are."""
+
+    images: Path | None
+    channels: tuple[str, ...]
+    numbers: Numbers
+    pixel_size_um: float | None
 
 
 @errors_in_words
@@ -84,6 +100,7 @@ def export(
     maps: Maps = MapType.TIFF,
     polygons: Polygons = False,
     pixel_size_um: PixelSize = None,
+    channels: Channels = "",
     keep_name: KeepName = False,
     device: Annotated[str, typer.Option(help="Where to segment: auto, cpu, cuda, ...")] = "auto",
     overwrite: Annotated[
@@ -103,19 +120,20 @@ def export(
         overwrite=overwrite,
         keep_name=keep_name,
     )
+    about = _About(images, split_channels(channels), numbers, pixel_size_um)
     big = [] if model is not None else [path for path in inputs if is_zarr(path)]
     if big:
         if told := not_of_big(wanted.formats if formats else ()):
             complain(told, kind="Note")
-        failed, total = _export_big(big, output, images, numbers, wanted, pixel_size_um), len(big)
+        failed, total = _export_big(big, output, about, wanted), len(big)
         inputs = [path for path in inputs if path not in big]
         if inputs:
-            more, others = _export_labels(inputs, output, images, numbers, wanted, pixel_size_um)
+            more, others = _export_labels(inputs, output, about, wanted)
             failed, total = failed + more, total + others
     elif model is not None:
-        failed, total = _segment_first(inputs, output, model, device, wanted, pixel_size_um)
+        failed, total = _segment_first(inputs, output, model, device, about, wanted)
     else:
-        failed, total = _export_labels(inputs, output, images, numbers, wanted, pixel_size_um)
+        failed, total = _export_labels(inputs, output, about, wanted)
     if failed:
         complain(f"{failed} of {total} files could not be exported, or not all of them.")
         raise typer.Exit(1)
@@ -124,10 +142,8 @@ def export(
 def _export_big(
     results: Sequence[Path],
     output: Path,
-    images: Path | None,
-    numbers: Numbers,
+    about: _About,
     wanted: ExportOptions,
-    pixel_size_um: float | None,
 ) -> int:
     """Write what is wanted of the results of big images; return how many failed."""
     from napari_ds2net.core.export.subject import LabelMeaning
@@ -137,8 +153,11 @@ def _export_big(
             f"Of a big image, {', '.join(OF_BIG)} can be written; name some of them with --format."
         )
     make_folder(output)
-    meaning = None if numbers is Numbers.AUTO else LabelMeaning(numbers)
-    return export_big(results, output, images, wanted, meaning=meaning, pixel_size_um=pixel_size_um)
+    meaning = None if about.numbers is Numbers.AUTO else LabelMeaning(about.numbers)
+    return export_big(
+        results, output, about.images, wanted,
+        channels=about.channels, meaning=meaning, pixel_size_um=about.pixel_size_um,
+    )  # fmt: skip
 
 
 def _segment_first(
@@ -146,8 +165,8 @@ def _segment_first(
     output: Path,
     model: str,
     device: str,
+    about: _About,
     wanted: ExportOptions,
-    pixel_size_um: float | None,
 ) -> tuple[int, int]:
     """Segment images and write what is wanted; return how many failed, or lack frames, of all."""
     from napari_ds2net.core.options import InferenceOptions
@@ -159,17 +178,18 @@ def _segment_first(
     make_folder(output)
     options = InferenceOptions()
     with open_predictor(model, device, options) as predictor:
-        tally = segment_jobs(jobs, Segmenting(predictor, options, wanted, pixel_size_um))
+        how = Segmenting(
+            predictor, options, wanted, about.pixel_size_um, wanted_channels=about.channels
+        )
+        tally = segment_jobs(jobs, how)
     return len(absent) + tally.failed + tally.incomplete, len(absent) + len(jobs)
 
 
 def _export_labels(
     inputs: Sequence[Path],
     output: Path,
-    images: Path | None,
-    numbers: Numbers,
+    about: _About,
     wanted: ExportOptions,
-    pixel_size_um: float | None,
 ) -> tuple[int, int]:
     """Write what is wanted of label files; return how many failed of how many."""
     from napari_ds2net.core.export.label_files import stem_of_labels
@@ -190,8 +210,8 @@ def _export_labels(
         for number, job in enumerate(jobs):
             display.update(task, description=job.image.name, completed=number)
             try:
-                image = None if images is None else _image_of(job, images)
-                subject = _subject(job, image, numbers, pixel_size_um)
+                image = None if about.images is None else _image_of(job, about.images)
+                subject = _subject(job, image, about)
                 name = None if image is None else image.name
                 done = write(subject, wanted, output, source_name=name)
             except (DS2NetError, OSError) as error:
@@ -203,9 +223,7 @@ def _export_labels(
     return len(absent) + failed, len(absent) + len(jobs)
 
 
-def _subject(
-    job: Job, image_file: Path | None, numbers: Numbers, pixel_size_um: float | None
-) -> ExportSubject:
+def _subject(job: Job, image_file: Path | None, about: _About) -> ExportSubject:
     """Read labels and their image."""
     import numpy as np
 
@@ -219,15 +237,16 @@ def _subject(
     from napari_ds2net.core.stack_files import read_stack
 
     labels = read_labels(job.image)
-    image = None if image_file is None else read_stack(image_file)
+    image = None if image_file is None else read_stack(image_file, channels=about.channels)
     sized: ImageData = labels if image is None or image.unit == "pixel" else image
-    sized = with_pixel_size(sized, pixel_size_um)
+    sized = with_pixel_size(sized, about.pixel_size_um)
     if len(sized.scale) != len(labels.axes):
         raise ExportError(
             f"The labels have the axes {labels.axes!r}, and the image {sized.axes!r}; choose the "
             "image that they belong to."
         )
     highest = max(int(labels.frame(*at).max(initial=0)) for at in np.ndindex(*labels.frames))
+    numbers = about.numbers
     guessed = meaning_of(highest) if numbers is Numbers.AUTO else LabelMeaning(numbers)
     return ExportSubject(
         name=job.stem,

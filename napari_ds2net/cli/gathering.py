@@ -88,10 +88,17 @@ class Gathering:
         self, image: ImageData, planes: Mapping[Format | None, PixelArray], origin: Origin
     ) -> JobDone:
         """Write what there is."""
+        from napari_ds2net.core.export.record_parts import ChannelsRecord
+
         if not self._measures:
             raise next(iter(self._lost.values()))
         measures = reduce(operator.add, self._measures)
-        made = dataclasses.replace(origin, device=self._device, found=measures)
+        made = dataclasses.replace(
+            origin,
+            device=self._device,
+            found=measures,
+            channels=self._how.channels or ChannelsRecord.of(image.array),
+        )
         arrays = self._stores or planes
         record = _write(self._job, image, arrays, self._how, made, tuple(self._lost))
         lost = LostFrames.of(self._lost, self.total)

@@ -19,6 +19,7 @@ from napari_ds2net.cli.console import (
     table,
 )
 from napari_ds2net.cli.outputs import find_images
+from napari_ds2net.cli.shared_options import Channels, split_channels
 from napari_ds2net.cli.text_files import write_text_file
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
@@ -41,6 +42,7 @@ def rank(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for the order and all scores.")
     ] = None,
+    channels: Channels = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...")] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write over the file of --json if it is there.")
@@ -59,7 +61,7 @@ def rank(
     from napari_ds2net.core.file_kinds import INPUT_SUFFIXES
 
     paths = find_images(inputs, INPUT_SUFFIXES)
-    ordered, failed = _follow(paths, load_model(model, device))
+    ordered, failed = _follow(paths, load_model(model, device), split_channels(channels))
     framed = ("frame",) if any(image.frame for image in ordered) else ()
     lines = table("", "score", "mean uncertainty", "mask", "image", *framed)
     for place, image in enumerate(ordered, start=1):
@@ -77,11 +79,15 @@ def rank(
         raise typer.Exit(1)
 
 
-def _follow(paths: Sequence[Path], loaded: LoadedModel) -> tuple[Sequence[RankedImage], int]:
+def _follow(
+    paths: Sequence[Path], loaded: LoadedModel, channels: tuple[str, ...]
+) -> tuple[Sequence[RankedImage], int]:
     """Segment every image; a file's first failure is told at once, and files are counted."""
     from ds2net_training.ranking import rank_steps
 
-    steps = Steps(rank_steps(paths, loaded.network, loaded.card, loaded.plan, stacks=True))
+    steps = Steps(
+        rank_steps(paths, loaded.network, loaded.card, loaded.plan, stacks=True, channels=channels)
+    )
     failed: Counter[Path] = Counter()
     with progress() as display:
         task = display.add_task("Segmenting", total=len(paths))

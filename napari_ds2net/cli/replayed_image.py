@@ -142,9 +142,12 @@ def _chosen(
     array: PixelArray, path: Path, source: SourceRecord, channels: ChannelsRecord
 ) -> PixelArray:
     """Return the channels that the record names."""
+    from napari_ds2net.core.big.files import without_single_axes
     from napari_ds2net.core.channels import ChosenChannels
 
     expected = len(source.frame) + len(source.axes.removesuffix("c")) + 1
+    if array.ndim > expected:  # the command line leaves out axes of length 1, which zarr keeps
+        array = without_single_axes(array)
     if array.ndim != expected:
         raise ExportError(
             f"{path} has the shape {tuple(array.shape)}, and the record tells of one of {expected} "

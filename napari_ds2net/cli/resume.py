@@ -134,7 +134,9 @@ def look(job: Job, how: Segmenting, origin: Origin) -> Standing:
     except (DS2NetError, OSError) as error:
         return Standing(State.STALE, f"not all of its image can be read any more ({error})")
     if not same:
-        return Standing(State.STALE, "it is of another image, or of other pixel sizes")
+        return Standing(
+            State.STALE, "it is of another image, of other channels or of other pixel sizes"
+        )
     if len(here) < len(record.files) or _missing_can_be_read(record, image):
         return Standing(State.BROKEN)
     return Standing(State.FINISHED, record=record)

@@ -12,12 +12,19 @@ import typer
 from napari_ds2net.cli.batch import segment_batch
 from napari_ds2net.cli.big import BIG_MEGAPIXELS, BigRun, not_of_big, segment_big, take_big
 from napari_ds2net.cli.console import complain, errors_in_words
-from napari_ds2net.cli.export_options import KeepName, Maps, PixelSize, Polygons
 from napari_ds2net.cli.job_done import Tally
 from napari_ds2net.cli.outputs import find_images, make_folder, plan_jobs
 from napari_ds2net.cli.predictors import open_predictor
 from napari_ds2net.cli.replay import replay
 from napari_ds2net.cli.segmenting import Segmenting, usual_formats
+from napari_ds2net.cli.shared_options import (
+    Channels,
+    KeepName,
+    Maps,
+    PixelSize,
+    Polygons,
+    split_channels,
+)
 from napari_ds2net.core.export.formats import OF_BIG, ExportOptions, Format, MapType, parse_formats
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
@@ -56,6 +63,7 @@ def segment(
     maps: Maps = MapType.TIFF,
     polygons: Polygons = False,
     pixel_size_um: PixelSize = None,
+    channels: Channels = "",
     keep_name: KeepName = False,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...; auto takes the fastest.")
@@ -140,7 +148,7 @@ def segment(
     from napari_ds2net.core.options import InferenceOptions
 
     if replay_of is not None:
-        if threshold is not None or flips or split_touching is not None or save:
+        if threshold is not None or flips or split_touching is not None or save or channels:
             raise SettingsError("With --replay, the settings and files are those of the record.")
         replay(replay_of, inputs or [], output, model, device=device, overwrite=overwrite)
         return
@@ -160,7 +168,7 @@ def segment(
     ModelLibrary().find(model)
     images, absent = existing_images(inputs, output)
     make_folder(output)
-    big, images = take_big(images, big_from)
+    big, images = take_big(images, big_from, split_channels(channels))
     total = len(absent) + len(big) + len(images)
     tally = Tally()
     if big:
@@ -176,6 +184,7 @@ def segment(
             model, device, options, pixel_size_um,
             overwrite=overwrite or update, keep_name=keep_name,
             formats=tuple(what for what in OF_BIG if what in (wanted or ())), polygons=polygons,
+            wanted_channels=split_channels(channels),
         )  # fmt: skip
         tally = Tally(failed=segment_big(big, output, run))
     if not images:
@@ -193,7 +202,9 @@ def segment(
             keep_name=keep_name,
         )
         jobs = plan_jobs(images, output, chosen)
-        how = Segmenting(predictor, options, chosen, pixel_size_um)
+        how = Segmenting(
+            predictor, options, chosen, pixel_size_um, wanted_channels=split_channels(channels)
+        )
         tally += segment_batch(jobs, how, output, absent=absent, update=update)
     _exit(tally, total)
 

@@ -43,8 +43,12 @@ class Segmenting:
         What is written.
     pixel_size_um
         Edge of a pixel in micrometres where the files do not say it; None if unknown.
-    regions, channels
-        What the predictor sees of every frame, and the reader of every image, for the record.
+    wanted_channels
+        As `channels` of `read_stack`.
+    regions
+        What the predictor sees of every frame, for the record.
+    channels
+        What was chosen of an image whose array does not tell it, for the record.
     frame_of_stack
         Which frame of a stack the reader gives as an image, for the record.
     left_out
@@ -55,6 +59,7 @@ class Segmenting:
     options: InferenceOptions
     wanted: ExportOptions
     pixel_size_um: float | None = None
+    wanted_channels: tuple[str, ...] = ()
     regions: tuple[RegionRecord, ...] = ()
     channels: ChannelsRecord | None = None
     frame_of_stack: Frame = ()
@@ -70,7 +75,8 @@ class Segmenting:
         """
         from napari_ds2net.core.stack_files import read_stack
 
-        return with_pixel_size(read_stack(path), self.pixel_size_um)
+        image = read_stack(path, channels=self.wanted_channels)
+        return with_pixel_size(image, self.pixel_size_um)
 
 
 def _nothing(job: Job, done: int, total: int) -> None:
@@ -111,7 +117,6 @@ def segment_steps(
         origin_of(how.predictor, how.options),
         part=bool(how.regions),
         regions=how.regions,
-        channels=how.channels,
     )
     failed: set[Path] = set()
     gathering: Gathering | None = None

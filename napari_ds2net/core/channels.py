@@ -14,6 +14,8 @@ from napari_ds2net.errors import ImageError
 
 MOST_CHANNELS = 3
 """A network sees red, green and blue."""
+_MOST_LISTED = 12
+"""Channels that a message names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +87,78 @@ class ChosenChannels:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read everything."""
         return np.asarray(self[()], dtype=dtype)
+
+
+def choose_channels(
+    array: PixelArray,
+    axis: int,
+    file: str,
+    wanted: Sequence[str] = (),
+    names: Sequence[str] = (),
+) -> ChosenChannels:
+    """Reduce the channels of a file to those that a network shall see.
+
+    Parameters
+    ----------
+    array, axis
+        As for `ChosenChannels`.
+    file
+        The file's name, for messages.
+    wanted
+        One to three channels, each by its number, from 0, or by its name, in any case. If empty,
+        all of them where there are no more than three.
+    names
+        What the file calls its channels; fewer or none where it does not.
+
+    Raises
+    ------
+    ImageError
+        A channel is not there, or there are more than a network sees and none was chosen.
+    """
+    length = int(array.shape[axis])
+    known = [names[at] if at < len(names) else "" for at in range(length)]
+    listed = ", ".join(f"{at} {name}".rstrip() for at, name in enumerate(known[:_MOST_LISTED]))
+    listed += ", ..." if length > _MOST_LISTED else ""
+    if not wanted:
+        if length > MOST_CHANNELS:
+            raise ImageError(
+                f"{file} has {length} channels ({listed}), and a network sees one to "
+                f"{MOST_CHANNELS}; choose them with --channels, such as --channels 0."
+            )
+        return ChosenChannels(array, axis, tuple(range(length)))
+    if len(wanted) > MOST_CHANNELS:
+        raise ImageError(
+            f"{len(wanted)} channels were chosen of {file}; expected one to {MOST_CHANNELS}, as a "
+            "network sees red, green and blue."
+        )
+    chosen = [_find_channel(each, known) for each in wanted]
+    for each, at in zip(wanted, chosen, strict=True):
+        if at is None:
+            raise ImageError(f"{file} has no channel {each!r}; its channels are {listed}.")
+    return ChosenChannels(array, axis, tuple(at for at in chosen if at is not None))
+
+
+def refuse_choice(file: str, wanted: Sequence[str]) -> None:
+    """Refuse to choose channels of an image that has none.
+
+    Raises
+    ------
+    ImageError
+        Some were chosen.
+    """
+    if wanted:
+        raise ImageError(
+            f"{file} is grey or has colours, so that there are no channels to choose from; leave "
+            "out --channels for it."
+        )
+
+
+def _find_channel(wanted: str, names: Sequence[str]) -> int | None:
+    """Return where a channel stands; None if it is not there."""
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    found = [at for at, name in enumerate(names) if name and name.casefold() == wanted.casefold()]
+    return found[0] if found else None
 
 
 def _colour(planes: Sequence[NDArray[Any]]) -> NDArray[Any]:

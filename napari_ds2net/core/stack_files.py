@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import tifffile
 
+from napari_ds2net.core.channel_names import names_in_tiff
+from napari_ds2net.core.channels import choose_channels, refuse_choice
 from napari_ds2net.core.file_kinds import kind_of
 from napari_ds2net.core.files import read_image
 from napari_ds2net.core.frames import OpenedFile
@@ -18,17 +21,21 @@ from napari_ds2net.errors import ImageError
 
 _LETTERS = {"T": "t", "Z": "z", "I": "t", "Q": "t"}
 """tifffile's letters: time, depth, and pages of which nothing is known."""
+_CHANNEL = "C"
 
 
 @dataclass(frozen=True, slots=True)
 class _Description:
-    """What a TIFF says of itself: axes without those of length 1, and its steps."""
+    """What a TIFF says of itself: axes without those of length 1, steps, names of channels."""
 
     axes: str
     steps: TiffSteps
+    channels: tuple[str, ...]
 
 
-def read_stack(path: Path | str, *, as_stored: bool = False) -> ImageData:
+def read_stack(
+    path: Path | str, *, as_stored: bool = False, channels: Sequence[str] = ()
+) -> ImageData:
     """Read an image or a stack.
 
     Parameters
@@ -37,8 +44,10 @@ def read_stack(path: Path | str, *, as_stored: bool = False) -> ImageData:
         Whatever `read_image` reads, TIFF with up to two axes (time, depth) in front of Y and X,
         DICOM of many frames, and video.
     as_stored
-        Whether numbers are read as the file holds them, as of labels: of palettes the indices, and
-        no inversion where white is 0.
+        Whether numbers are read as the file holds them, as of labels: of palettes the indices, no
+        inversion where white is 0, and no channels.
+    channels
+        Those of a TIFF with a channel axis that are read, as for `choose_channels`.
 
     Returns
     -------
@@ -50,20 +59,28 @@ def read_stack(path: Path | str, *, as_stored: bool = False) -> ImageData:
     Raises
     ------
     ImageError
-        As for `read_image`; or the file has channels that are no colours.
+        As for `read_image` and `choose_channels`; or the file has other axes.
     """
     path = Path(path)
     kind = kind_of(path)
     if kind in ("DICOM", "video"):
+        refuse_choice(path.name, channels)
         return _of_frames(_opened(path, kind))
     described = _describe(path) if kind == "TIFF" else None
     if described is None:
+        refuse_choice(path.name, channels)
         return ImageData.from_array(read_image(path, as_stored=as_stored), name=path.stem)
     front = "".join(axis for axis in described.axes if axis not in "YXS")
-    letters = _letters(front, path.name)
+    several = _CHANNEL in front and "S" not in described.axes and not as_stored
+    letters = _letters(front.replace(_CHANNEL, "", 1) if several else front, path.name)
     pixels: PixelArray = (
         open_pages(path, as_stored=as_stored) if front else read_image(path, as_stored=as_stored)
     )
+    if several:
+        at = front.index(_CHANNEL)
+        pixels = choose_channels(pixels, at, path.name, channels, described.channels)
+    else:
+        refuse_choice(path.name, channels)
     colour = "c" if pixels.ndim > len(letters) + 2 else ""
     known = described.steps
     steps = [known.along.get(axis, 1.0) for axis in (*letters, "y", "x")]
@@ -120,7 +137,8 @@ def _describe(path: Path) -> _Description | None:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             kept = [at for at, axis in enumerate(series.axes) if _is_kept(axis, series.shape[at])]
-            return _Description("".join(series.axes[at] for at in kept), steps_of_tiff(tiff))
+            axes = "".join(series.axes[at] for at in kept)
+            return _Description(axes, steps_of_tiff(tiff), names_in_tiff(tiff))
     except Exception:  # noqa: BLE001  a damaged file; `read_image` says so in words
         return None
 

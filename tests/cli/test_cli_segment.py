@@ -221,7 +221,7 @@ def test_a_full_disk_is_told_in_words(
 def test_ctrl_c_ends_with_130_and_no_traceback(
     run: Run, tiny_file: Path, image: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def press_ctrl_c(path: Path) -> None:
+    def press_ctrl_c(path: Path, channels: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("napari_ds2net.core.stack_files.read_stack", press_ctrl_c)

@@ -71,6 +71,7 @@ def rank_steps(
     plan: ComputePlan,
     *,
     stacks: bool = False,
+    channels: Sequence[str] = (),
 ) -> Generator[ImageRated, None, tuple[RankedImage, ...]]:
     """Segment images and order them for correction, as the queue of the viewer does.
 
@@ -84,6 +85,8 @@ def rank_steps(
         Ready to predict: what `napari_ds2net.api.load_model` holds.
     stacks
         Whether the frames of stacks and videos are ranked; else such files fail.
+    channels
+        With `stacks`, those of images with a channel axis, as for `read_stack`.
 
     Yields
     ------
@@ -98,7 +101,7 @@ def rank_steps(
     for done, path in enumerate(paths, start=1):
         about = partial(ImageRated, done=done, total=len(paths), path=path)
         try:
-            for frame, pixels in _frames(path, stacks):
+            for frame, pixels in _frames(path, stacks, channels):
                 if isinstance(pixels, DS2NetError):
                     yield about(image=None, failure=str(pixels))
                     continue
@@ -121,13 +124,13 @@ def preview(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _frames(
-    path: Path, stacks: bool
+    path: Path, stacks: bool, channels: Sequence[str]
 ) -> Iterator[tuple[tuple[int, ...], NDArray[Any] | DS2NetError]]:
     """Read an image, or one frame of a stack after the other, or why not, with their places."""
     if not stacks:
         yield (), read_image(path)
         return
-    image = read_stack(path)
+    image = read_stack(path, channels=channels)
     for frame in np.ndindex(*image.frames):
         try:
             pixels: NDArray[Any] | DS2NetError = image.frame(*frame)

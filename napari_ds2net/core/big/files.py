@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import tifffile
 import zarr
 
-from napari_ds2net.core.channels import MOST_CHANNELS, ChosenChannels
+from napari_ds2net.core.channel_names import names_in_tiff, names_in_zarr
+from napari_ds2net.core.channels import choose_channels, refuse_choice
 from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.core.image import CHANNELS, ImageData, PixelArray
@@ -29,7 +31,7 @@ _JPEG = tifffile.COMPRESSION.JPEG
 _SHORT_UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm"}
 
 
-def count_pixels(path: Path) -> int:
+def count_pixels(path: Path, channels: Sequence[str] = ()) -> int:
     """Return how many pixels an image has that `open_big` can open; 0 for any other file.
 
     Only the description is read.
@@ -37,12 +39,12 @@ def count_pixels(path: Path) -> int:
     if not (is_zarr(path) or path.suffix.lower() in _TIFF_SUFFIXES):
         return 0
     try:
-        return math.prod(open_big(path).plane_shape)
+        return math.prod(open_big(path, channels).plane_shape)
     except ImageError:
         return 0
 
 
-def open_big(path: Path) -> ImageData:
+def open_big(path: Path, channels: Sequence[str] = ()) -> ImageData:
     """Open an image without reading its pixels.
 
     Parameters
@@ -50,6 +52,8 @@ def open_big(path: Path) -> ImageData:
     path
         A zarr array, an OME-Zarr or other group with an array ``0``, or a TIFF of grey or RGB
         pixels. Of an image with smaller copies, the full size.
+    channels
+        Those that are read of an image with a channel axis, as for `choose_channels`.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def open_big(path: Path) -> ImageData:
             "OME-Zarr image, or a TIFF."
         )
     ):
-        image = _open_zarr(path) if is_zarr(path) else _open_tiff(path)
+        image = _open_zarr(path, channels) if is_zarr(path) else _open_tiff(path, channels)
     if math.prod(image.plane_shape) > MOST_PIXELS:
         height, width = image.plane_shape
         raise ImageError(f"{path.name} claims to have {height} x {width} pixels; it is damaged.")
@@ -87,11 +91,16 @@ def open_parts(path: Path) -> PixelArray:
     """
     with image_errors(lambda reason: f"{path.name} cannot be opened part by part ({reason})."):
         array: PixelArray = find_zarr_array(path)[0] if is_zarr(path) else TiffPixels(path)
+    return array if is_zarr(path) else without_single_axes(array)
+
+
+def without_single_axes(array: PixelArray) -> PixelArray:
+    """Leave out the axes of length 1 in front of the last two."""
     kept = [at for at in range(array.ndim) if array.shape[at] > 1 or at >= array.ndim - 2]
-    return array if is_zarr(path) or len(kept) == array.ndim else Squeezed(array, tuple(kept))
+    return array if len(kept) == array.ndim else Squeezed(array, tuple(kept))
 
 
-def _open_tiff(path: Path) -> ImageData:
+def _open_tiff(path: Path, channels: Sequence[str]) -> ImageData:
     array = TiffPixels(path)
     page = array.series.keyframe
     as_rgb = page.photometric == tifffile.PHOTOMETRIC.YCBCR and page.compression == _JPEG
@@ -106,7 +115,8 @@ def _open_tiff(path: Path) -> ImageData:
     axes = "".join(axis.lower() for axis in array.series.axes)
     known = steps_of_tiff(array.tiff)
     scale = {axis: known.along.get(axis, 1.0) for axis in "yx"}
-    return _plane(array, axes.replace("s", "c"), array.shape, scale, known.unit, path)
+    choice = _Choice(path, channels, names_in_tiff(array.tiff))
+    return _plane(array, axes.replace("s", "c"), array.shape, scale, known.unit, choice)
 
 
 class TiffPixels:
@@ -162,7 +172,7 @@ def find_zarr_array(path: Path) -> tuple[CheckedArray, dict[str, Any]]:
     return CheckedArray(opened[name], path.name), about
 
 
-def _open_zarr(path: Path) -> ImageData:
+def _open_zarr(path: Path, channels: Sequence[str]) -> ImageData:
     array, about = find_zarr_array(path)
     scale: dict[str, float] = {}
     unit, axes = "pixel", ""
@@ -171,7 +181,8 @@ def _open_zarr(path: Path) -> ImageData:
     if not axes:
         colour = "c" if array.ndim > 2 and array.shape[-1] in CHANNELS else ""
         axes = "?" * (array.ndim - 2 - len(colour)) + "yx" + colour
-    return _plane(array, axes, tuple(array.shape), scale, unit, path)
+    choice = _Choice(path, channels, names_in_zarr(dict(zarr.open(path, mode="r").attrs)))
+    return _plane(array, axes, tuple(array.shape), scale, unit, choice)
 
 
 def _multiscales(group: zarr.Group) -> dict[str, Any]:
@@ -196,28 +207,38 @@ def _ome_axes(about: dict[str, Any], ndim: int) -> tuple[str, dict[str, float], 
     return names, scale, _SHORT_UNITS.get(unit, unit)
 
 
+class _Choice(NamedTuple):
+    """The file's path, which of its channels are wanted, and what it calls them."""
+
+    path: Path
+    wanted: Sequence[str]
+    names: Sequence[str]
+
+
 def _plane(
-    array: Any, axes: str, shape: tuple[int, ...], scale: dict[str, float], unit: str, path: Path
+    array: Any,
+    axes: str,
+    shape: tuple[int, ...],
+    scale: dict[str, float],
+    unit: str,
+    choice: _Choice,
 ) -> ImageData:
-    """Return a single image of an array with axes of length 1, or with colours in front."""
+    """Return a single image of an array with axes of length 1, or with channels in front."""
+    path = choice.path
     kept = [at for at, length in enumerate(shape) if length > 1 or axes[at] in "yx"]
     letters = "".join(axes[at] for at in kept)
     if letters not in ("yx", "yxc", "cyx"):
         raise ImageError(
             f"{path.name} has shape {shape} and axes {axes!r}; expected one image, with Y, X and "
-            "colours. Save one frame or one channel of it by itself."
+            "colours or channels. Save one frame of it by itself."
         )
     found: PixelArray = array if len(kept) == len(shape) else Squeezed(array, tuple(kept))
     if letters == "cyx":
-        channels = found.shape[0]
-        if channels > MOST_CHANNELS:
-            raise ImageError(
-                f"{path.name} has {channels} channels; expected {MOST_CHANNELS} at most. Save "
-                "those that the network shall see."
-            )
-        found = ChosenChannels(found, 0, tuple(range(channels)))
+        found = choose_channels(found, 0, path.name, choice.wanted, choice.names)
+    else:
+        refuse_choice(path.name, choice.wanted)
     steps = (scale.get("y", 1.0), scale.get("x", 1.0))
-    colour = "" if letters == "yx" else "c"
+    colour = "c" if found.ndim > 2 else ""
     return ImageData(array=found, axes=f"yx{colour}", scale=steps, unit=unit, name=path.stem)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ds2net.core.channels import ChosenChannels
+from napari_ds2net.core.image import PixelArray
 from napari_ds2net.errors import ExportError
 
 
@@ -99,6 +101,13 @@ class ChannelsRecord:
 
     axis: int
     chosen: tuple[int, ...]
+
+    @classmethod
+    def of(cls, array: PixelArray) -> ChannelsRecord | None:
+        """Return what was chosen of an array; None where nothing was."""
+        if not isinstance(array, ChosenChannels):
+            return None
+        return cls(axis=array.axis, chosen=array.channels)
 
 
 def _runs(inside: NDArray[Any]) -> tuple[int, ...]:

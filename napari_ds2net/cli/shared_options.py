@@ -1,4 +1,4 @@
-"""Options that ``ds2net segment`` and ``ds2net export`` have in common."""
+"""Options that several commands have in common."""
 
 from __future__ import annotations
 
@@ -19,3 +19,18 @@ PixelSize = Annotated[
 KeepName = Annotated[
     bool, typer.Option("--keep-name", help="Write the image's file name into the run record.")
 ]
+Channels = Annotated[
+    str,
+    typer.Option(
+        metavar="0|NAME,...",
+        help="One to three channels that the network sees as red, green and blue, of TIFF and zarr "
+        "with a channel axis: their numbers, from 0, or their names in OME. If not given, all "
+        "where there are no more than three.",
+        show_default=False,
+    ),
+]
+
+
+def split_channels(given: str) -> tuple[str, ...]:
+    """Return the channels that ``--channels`` names."""
+    return tuple(each.strip() for each in given.split(",") if each.strip())
