@@ -27,6 +27,10 @@ from napari_ds2net.errors import ImageError, reason_of
 _UNITS = {3: ("mm", 10.0), 4: ("s", 1.0)}
 """Physical Units (0018,6024): 3 is centimetre, 4 is second; as unit and factor."""
 _MOST_FRAME_BYTES = 2**31
+_LEAST_FRAME_BYTES = 64
+"""No packed frame is smaller; a header that tells of more frames is damaged."""
+_MOST_FRAMES_OF_ANY = 10_000
+"""So many may be told of in a file of any size, such as one that was cut short."""
 _DECODER = "python-gdcm"
 
 
@@ -44,18 +48,18 @@ class DicomFrames(Frames):
     Raises
     ------
     ImageError
-        It is no DICOM file, has no pixels, or its first frame cannot be read.
+        It is no DICOM file, has no pixels, or no frame can be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.header = _header(path)
-        count = int(self.header.get("NumberOfFrames") or 1)
+        count = _frame_count(path, self.header)
         self._source = _source(path, self.header)
-        first = _frame(path, self._source, self.header, 0, count)
+        at, first = _first_frame(path, self._source, self.header, count)
         is_stack = count > 1
         shape = (count, *first.shape) if is_stack else first.shape
         super().__init__(path, shape, first.dtype, front=int(is_stack))
-        self._last = (0, first)
+        self._last = (at, first)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return DicomFrames, (self.path,)
@@ -66,7 +70,7 @@ class DicomFrames(Frames):
 
 
 def open_dicom(path: Path | str) -> OpenedFile:
-    """Open a DICOM file without reading more than its first frame.
+    """Open a DICOM file without reading more than its first frame that can be read.
 
     Parameters
     ----------
@@ -82,7 +86,7 @@ def open_dicom(path: Path | str) -> OpenedFile:
     Raises
     ------
     ImageError
-        It is no DICOM file, has no pixels, or its first frame cannot be read.
+        It is no DICOM file, has no pixels, or no frame can be read.
     """
     try:
         return _described(DicomFrames(Path(path)))
@@ -188,6 +192,31 @@ def _source(path: Path, header: Dataset) -> Path | Dataset:
             f"{path.name} cannot be unpacked ({type(error).__name__}); it may be damaged or cut "
             "short. Fetch it anew."
         ) from error
+
+
+def _frame_count(path: Path, header: Dataset) -> int:
+    """Return how many frames there should be; refuse what cannot be in such a file."""
+    count = int(header.get("NumberOfFrames") or 1)
+    size = path.stat().st_size
+    if count > max(_MOST_FRAMES_OF_ANY, size // _LEAST_FRAME_BYTES):
+        raise ImageError(
+            f"{path.name} is said to have {count} frames, and has {size} bytes; it is damaged or "
+            "cut short. Fetch it anew."
+        )
+    return count
+
+
+def _first_frame(
+    path: Path, source: Path | Dataset, header: Dataset, count: int
+) -> tuple[int, NDArray[Any]]:
+    """Return the first frame that can be read, with its number."""
+    first: ImageError | None = None
+    for number in range(max(1, count)):
+        try:
+            return number, _frame(path, source, header, number, count)
+        except ImageError as error:
+            first = first or error
+    raise first or ImageError(f"{path.name} has no frame.")
 
 
 def _frame(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from napari_ds2net.core.frames import Frames, OpenedFile
+from napari_ds2net.core.video_decoding import WholeFrames, damage_words
+from napari_ds2net.core.video_index import VideoIndex
 from napari_ds2net.errors import ImageError
 
 _FAR = 64
@@ -30,7 +31,8 @@ class VideoFrames(Frames):
     """The frames of a video's first picture track, uint8, shape (T, Y, X, 3).
 
     Frames are found by their time stamps. One after the other they are decoded in one go; a jump
-    starts at the key frame before, so it costs the more the rarer key frames are.
+    starts at the key frame before, so it costs the more the rarer key frames are. A frame that
+    cannot be decoded raises, and so do those that are made of it; the others keep their numbers.
 
     Parameters
     ----------
@@ -46,17 +48,21 @@ class VideoFrames(Frames):
     def __init__(self, path: Path) -> None:
         container, stream = _opened(path)
         with container:
-            self._stamps = _stamps(container, stream, path)
-        self._known = frozenset(self._stamps)
+            self._index = VideoIndex.read(container, stream, path)
+        stamps = self._index.stamps
+        self._numbers = {stamp: at for at, stamp in enumerate(stamps) if stamp is not None}
         container, stream = _opened(path)  # not all can be wound back, such as an AVI cut short
         with container:
             first = _first_frame(container, stream, path)
             rate = stream.average_rate or stream.base_rate
         self.rate_hz = float(rate) if rate else 0.0
-        super().__init__(path, (len(self._stamps), *first.shape), np.dtype(np.uint8), front=1)
+        super().__init__(path, (len(stamps), *first.shape), np.dtype(np.uint8), front=1)
         self._container: InputContainer | None = None
-        self._decoder: Iterator[av.VideoFrame] | None = None
+        self._decoder: WholeFrames | None = None
+        self._held: tuple[int, av.VideoFrame] | None = None
         self._next = 0
+        self._is_sure = False
+        self._lost: dict[int, str] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return VideoFrames, (self.path,)
@@ -65,69 +71,103 @@ class VideoFrames(Frames):
         """Let the file go; the next frame opens it again."""
         if self._container is not None:
             self._container.close()
-        self._container = self._decoder = None
+        self._container = self._decoder = self._held = None
 
     def _read(self, number: int) -> NDArray[np.uint8]:
+        if number in self._lost:
+            raise ImageError(self._lost[number])
         try:
-            frame = self._decoded(number)
-            if frame is None or self._is_another(frame, number):  # not all can be jumped about in
-                self.close()
-                frame = self._decoded(number, jump=False)
-            if frame is not None and not self._is_another(frame, number):
-                self._next = number + 1
-                return self._fitting(_pixels(frame))
+            frame = None if self._index.stamps[number] is None else self._found(number)
         except ImageError:
             raise
         except Exception as error:  # damage makes PyAV raise more than FFmpeg's own errors
             self.close()
-            raise ImageError(
-                f"Frame {number} of {self.path.name} cannot be decoded ({_reason(error)}); the "
-                "video may be damaged. Convert it anew, or leave this frame out."
-            ) from error
-        self.close()
-        if frame is not None:
-            raise ImageError(
-                f"Frame {number} of {self.path.name} cannot be decoded, while later ones can; the "
-                "video may be damaged. Convert it anew."
-            )
-        raise ImageError(
-            f"{self.path.name} ends before its frame {number} of {len(self)}; it may be cut short."
-        )
+            raise ImageError(self._sentence(number, damage_words(error))) from error
+        if frame is None:
+            self._lost[number] = self._why_lost(number)
+            raise ImageError(self._lost[number])
+        return self._fitting(_pixels(frame))
 
-    def _decoded(self, number: int, *, jump: bool = True) -> av.VideoFrame | None:
-        """Decode up to the first frame that is not before the wanted one; None at the end."""
-        wanted = self._stamps[number]
-        decoder = self._decoder
-        if not jump:
-            decoder = self._from_the_start()
-        elif decoder is None or not 0 <= number - self._next < _FAR:
-            decoder = self._decoded_from(wanted)
-        self._decoder = decoder
-        for frame in decoder:
-            if frame.pts is not None and frame.pts >= wanted:
+    def _found(self, number: int) -> av.VideoFrame | None:
+        """Decode a frame; None where it is lost."""
+        ahead = number - self._next
+        if self._decoder is None or ahead < 0 or (ahead >= _FAR and self._index.can_jump):
+            self._jump(number)
+        frame = self._searched(number)
+        if frame is None and not self._is_sure:  # not all can be jumped about in
+            self._begin()
+            frame = self._searched(number)
+        self._next = number + 1
+        return frame
+
+    def _searched(self, number: int) -> av.VideoFrame | None:
+        """Decode up to a frame; None where a later one comes, which is held, or the end."""
+        while (found := self._held or self._following(number)) is not None:
+            self._held = None
+            at, frame = found
+            self._is_sure = self._is_sure or at <= number
+            if at == number:
                 return frame
+            if at > number:
+                self._held = found
+                return None
         return None
 
-    def _is_another(self, frame: av.VideoFrame, number: int) -> bool:
-        """Tell whether a frame has the time stamp of another than the wanted one."""
-        return frame.pts != self._stamps[number] and frame.pts in self._known
+    def _following(self, number: int) -> tuple[int, av.VideoFrame] | None:
+        """Decode the next frame that has a number; `number` where its time stamp is of no other."""
+        wanted = self._index.stamps[number]
+        decoder = self._decoder
+        for frame in decoder or ():
+            if decoder is not None and self._index.by_order:  # after damage nobody knows the number
+                return None if decoder.damage else (decoder.count - 1, frame)
+            if frame.pts in self._numbers:
+                return self._numbers[frame.pts], frame
+            if frame.pts is not None and wanted is not None and frame.pts >= wanted:
+                return (number, frame) if self._is_sure else None
+        return None
 
-    def _decoded_from(self, stamp: int) -> Iterator[av.VideoFrame]:
-        """Return frames from the key frame before a time stamp on, or all if none is found."""
+    def _jump(self, number: int) -> None:
+        """Go to the key frame before a frame, or to the start where none is found."""
+        stamp = self._index.stamps[number]
+        if not self._index.can_jump or stamp is None:
+            self._begin()
+            return
         if self._container is None:
             self._container, _ = _opened(self.path)
         stream = self._container.streams.video[0]
         try:
             self._container.seek(stamp, stream=stream, backward=True)
         except FFmpegError:
-            return self._from_the_start()
-        return self._container.decode(stream)
+            self._begin()
+            return
+        self._decoder = WholeFrames(self._container, stream)
+        self._held, self._is_sure = None, False
 
-    def _from_the_start(self) -> Iterator[av.VideoFrame]:
-        """Return all frames."""
+    def _begin(self) -> None:
+        """Go to the start."""
         self.close()
         self._container, stream = _opened(self.path)
-        return self._container.decode(stream)
+        self._decoder = WholeFrames(self._container, stream)
+        self._is_sure = True
+
+    def _why_lost(self, number: int) -> str:
+        if self._index.stamps[number] is None:
+            return (
+                f"Frame {number} of {self.path.name} is not in the file, or made of one that is "
+                "not; the video is damaged or cut short. Copy it anew."
+            )
+        damage = "" if self._decoder is None else self._decoder.damage
+        if damage or self._held is not None:
+            return self._sentence(number, damage or "later ones can")
+        return (
+            f"{self.path.name} ends before its frame {number} of {len(self)}; it may be cut short."
+        )
+
+    def _sentence(self, number: int, why: str) -> str:
+        return (
+            f"Frame {number} of {self.path.name} cannot be decoded ({why}); the video may be "
+            "damaged. Convert it anew, or leave this frame out."
+        )
 
     def _fitting(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if pixels.shape != self.shape[1:]:
@@ -174,8 +214,8 @@ def _opened(path: Path) -> tuple[InputContainer, VideoStream]:
         container = av.open(path, **_LENIENT)
     except Exception as error:  # damage makes PyAV raise more than FFmpeg's own errors
         raise ImageError(
-            f"{path.name} cannot be opened as a video ({_reason(error)}); it may be damaged, cut "
-            "short or something else. Convert it anew, to MP4 for example."
+            f"{path.name} cannot be opened as a video ({damage_words(error)}); it may be damaged, "
+            "cut short or something else. Convert it anew, to MP4 for example."
         ) from error
     if not container.streams.video:
         container.close()
@@ -185,37 +225,17 @@ def _opened(path: Path) -> tuple[InputContainer, VideoStream]:
     return container, stream
 
 
-def _stamps(container: InputContainer, stream: VideoStream, path: Path) -> list[int]:
-    """Return the time stamps of all frames, in order, from the packets: nothing is decoded."""
-    found: set[int] = set()
-    try:
-        for packet in container.demux(stream):
-            stamp = packet.dts if packet.pts is None else packet.pts
-            if stamp is not None and packet.size and not packet.is_discard:
-                found.add(stamp)
-    except FFmpegError:  # cut short: what is there can be looked at
-        pass
-    if not found:
-        raise ImageError(f"{path.name} has no frame in it; it may be cut short.")
-    return sorted(found)
-
-
 def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> NDArray[np.uint8]:
-    try:
-        for frame in container.decode(stream):
-            return _pixels(frame)
-    except Exception as error:  # damage makes PyAV raise more than FFmpeg's own errors
+    """Return the first frame that can be decoded."""
+    decoder = WholeFrames(container, stream)
+    for frame in decoder:
+        return _pixels(frame)
+    if decoder.damage:
         raise ImageError(
-            f"The first frame of {path.name} cannot be decoded ({_reason(error)}); the video may "
-            "be damaged or cut short."
-        ) from error
+            f"No frame of {path.name} can be decoded ({decoder.damage}); the video may be damaged "
+            "or cut short."
+        )
     raise ImageError(f"{path.name} has no frame in it; it may be cut short.")
-
-
-def _reason(error: Exception) -> str:
-    """Return what went wrong, in FFmpeg's words where they are its."""
-    words = error.strerror if isinstance(error, OSError) else None
-    return words or type(error).__name__
 
 
 def _pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:

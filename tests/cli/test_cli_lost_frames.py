@@ -16,8 +16,10 @@ from typer.testing import Result
 
 from napari_ds2net import api
 from napari_ds2net.cli.summary import NAME
+from tests.core.test_video_files import overwrite, packets_of
 
 Run = Callable[..., Result]
+WriteVideo = Callable[[Path, int], Path]
 STACK = np.random.default_rng(0).integers(0, 256, (6, 40, 50), dtype=np.uint8)
 LOST = (0, 3)
 SAVE = "mask,labels,overlay,coco,measurements,uncertainty"
@@ -152,6 +154,33 @@ def test_a_stack_of_which_nothing_can_be_read_fails(
     assert "1 of 2 images could not be segmented" in result.stderr
     assert not list(out.glob("clip*"))
     assert {row["image"]: row["status"] for row in rows(out)} == {"clip": "failed", "good": "done"}
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi"])
+def test_a_damaged_packet_of_a_video(
+    run: Run, tiny_file: Path, tmp_path: Path, write_video: WriteVideo, out: Path, name: str
+) -> None:
+    """It takes with it the frames that are made of it, up to the next key frame, and no other."""
+    video = write_video(tmp_path / name, 20)
+    keys = [at for at, packet in enumerate(packets_of(video)) if packet.is_keyframe]
+    lost = list(range(7, min(key for key in keys if key > 7)))
+    assert len(lost) < 10
+    command = ["segment", video, "-m", tiny_file, "--save", "labels,mask", "-o"]
+    assert run(*command, tmp_path / "whole").exit_code == 0
+    overwrite(video, 7)
+    result = run(*command, out)
+    assert result.exit_code == 1
+    assert f"{len(lost)} of 20 frames could not be read" in result.stderr
+    assert f"Frame 7 of {name} cannot be decoded" in result.stderr
+    record = json.loads((out / "clip_record.json").read_text())
+    assert record["source"]["missing"] == [[at] for at in lost]
+    whole, found = (tifffile.imread(each / "clip_labels.tif") for each in (tmp_path / "whole", out))
+    whole[lost] = 0
+    np.testing.assert_array_equal(found, whole)
+    assert {int(path.name[6:9]) for path in out.glob("*_mask.png")} == set(range(20)) - set(lost)
+    again = run("segment", "--replay", out / "clip_record.json", video, "-m", tiny_file)
+    assert again.exit_code == 0, again.output
+    assert "the same pixels" in again.stdout
 
 
 def test_a_table_of_an_older_version_is_continued(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
@@ -222,6 +222,34 @@ def test_headers_without_sense_are_a_sentence(tmp_path: Path) -> None:
         open_dicom(tmp_path / "sr.dcm")
     path.write_bytes(b"\0" * 128 + b"DICM" + b"nonsense" * 50)
     with pytest.raises(ImageError):
+        open_dicom(path)
+
+
+@pytest.mark.parametrize("lost", [0, 3])
+def test_a_damaged_frame_costs_no_other(
+    tmp_path: Path, frames: NDArray[np.uint8], lost: int
+) -> None:
+    path = write(tmp_path / "clip.dcm", frames, syntax=RLELossless)
+    data = dcmread(path)
+    parts = list(generate_frames(data.PixelData, number_of_frames=5))
+    parts[lost] = bytes(len(parts[lost]))
+    data.PixelData = encapsulate(parts)
+    data.save_as(path)
+    opened = open_dicom(path).frames
+    assert opened.shape == frames.shape
+    for at in range(5):
+        if at == lost:
+            with pytest.raises(ImageError, match=f"Frame {lost} of clip.dcm is compressed"):
+                opened.frame(at)
+        else:
+            np.testing.assert_array_equal(opened.frame(at), frames[at])
+
+
+def test_a_header_of_more_frames_than_can_be_is_refused(
+    tmp_path: Path, frames: NDArray[np.uint8]
+) -> None:
+    path = write(tmp_path / "clip.dcm", frames, NumberOfFrames=10**9)
+    with pytest.raises(ImageError, match="is said to have 1000000000 frames"):
         open_dicom(path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,29 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from napari_ds2net.core.frames import Frames
 from napari_ds2net.core.video_files import VideoFrames, open_video
 from napari_ds2net.errors import ImageError
 
 COUNT = 40
 
 
-def write(path: Path, codec: str = "mpeg4", count: int = COUNT) -> Path:
+def write(
+    path: Path, codec: str = "mpeg4", count: int = COUNT, options: dict[str, str] | None = None
+) -> Path:
     """Write frames of 96 x 64 pixels: the left half falls from 240 by 5, the right half rises.
 
     What is called .mpg is a transport stream of H.264, in which FFmpeg jumps only roughly.
     """
     is_transport = path.suffix == ".mpg"
-    with av.open(path, "w", format="mpegts" if is_transport else None) as container:
+    form = "mpegts" if is_transport else None
+    with av.open(path, "w", format=form, options=options or {}) as container:
         stream: Any = container.add_stream("libx264" if is_transport else codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.width, stream.height = 96, 64
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.gop_size = 250 if is_transport else 12
+        if codec == "mpeg4" and not is_transport:  # key frames as rare as it is said
+            stream.options = {"sc_threshold": "1000000000"}
         for number in range(count):
             pixels = np.full((64, 96, 3), 5 * number, np.uint8)
             pixels[:, :48] = 240 - 5 * number
@@ -79,22 +86,109 @@ def test_a_video_cut_short_shows_what_is_left(tmp_path: Path) -> None:
         assert abs(int(frames.frame(number)[30, 80, 0]) - 5 * number) <= 6
 
 
-class Lossy(VideoFrames):
-    """A video whose frame 5 is lost when it is decoded."""
-
-    def _from_the_start(self) -> Iterator[av.VideoFrame]:
-        lost = self._stamps[5]
-        return (frame for frame in super()._from_the_start() if frame.pts != lost)
-
-    def _decoded_from(self, stamp: int) -> Iterator[av.VideoFrame]:
-        return self._from_the_start()
+def packets_of(path: Path) -> list[Any]:
+    with av.open(path) as container:
+        return [each for each in container.demux(container.streams.video[0]) if each.size]
 
 
-def test_a_frame_that_is_lost_is_not_taken_for_the_next(tmp_path: Path) -> None:
-    frames = Lossy(write(tmp_path / "a.mp4"))
-    with pytest.raises(ImageError, match=r"Frame 5 of a\.mp4 cannot be decoded, while later ones"):
-        frames.frame(5)
-    assert abs(int(frames.frame(6)[30, 80, 0]) - 30) <= 6
+def overwrite(path: Path, number: int, *, head: bool = False) -> Path:
+    """Write zeros over a packet, or over the head of its chunk."""
+    packet = packets_of(path)[number]
+    start, length = (packet.pos - 8, 8) if head else (packet.pos, packet.size)
+    content = bytearray(path.read_bytes())
+    content[start : start + length] = bytes(length)
+    path.write_bytes(content)
+    return path
+
+
+def lost(frames: Frames, order: Iterable[int]) -> set[int]:
+    """Return the frames that cannot be read; the others have to be those of their number."""
+    found: set[int] = set()
+    for number in order:
+        try:
+            frame = frames.frame(number)
+        except ImageError as error:
+            assert f"Frame {number} of a." in str(error)
+            found.add(number)
+        else:
+            assert abs(int(frame[30, 80, 0]) - 5 * number) <= 6, number
+    return found
+
+
+def up_to_the_next_key_frame(first: int) -> set[int]:
+    return set(range(first, first // 12 * 12 + 12))
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.mov"])
+@pytest.mark.parametrize("codec", ["mpeg4", "mjpeg"])
+def test_what_is_made_of_a_damaged_frame_is_lost_and_no_more(
+    tmp_path: Path, name: str, codec: str
+) -> None:
+    path = overwrite(write(tmp_path / name, codec), 15)
+    expected = up_to_the_next_key_frame(15) if codec == "mpeg4" else {15}
+    for order in (range(COUNT), range(COUNT - 1, -1, -1), [20, 16, 15, 3, 24, 39, 15, 14]):
+        frames = open_video(path).frames
+        assert len(frames) == COUNT
+        assert lost(frames, order) == expected & set(order)
+    assert str(unreadable(frames, 15)).count("Invalid data found") == 1
+
+
+def unreadable(frames: Frames, number: int) -> ImageError:
+    with pytest.raises(ImageError) as told:
+        frames.frame(number)
+    return told.value
+
+
+def test_the_first_frame_may_be_damaged(tmp_path: Path) -> None:
+    frames = open_video(overwrite(write(tmp_path / "a.mp4"), 0)).frames
+    assert lost(frames, range(COUNT)) == up_to_the_next_key_frame(0)
+
+
+def test_no_frame_can_be_decoded(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", "mjpeg", count=3)
+    for number in range(3):
+        overwrite(path, number)
+    with pytest.raises(ImageError, match=r"No frame of a\.mp4 can be decoded \(Invalid data"):
+        open_video(path)
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "mjpeg", "libx264"])
+def test_a_frame_that_an_avi_does_not_find_moves_no_other(tmp_path: Path, codec: str) -> None:
+    """The index at its end tells that there was one."""
+    path = overwrite(write(tmp_path / "a.avi", codec), 15, head=True)
+    assert len(packets_of(path)) == COUNT - 1
+    expected = {"mpeg4": up_to_the_next_key_frame(15), "mjpeg": {15}}.get(codec)
+    for order in (range(COUNT), [39, 20, 15, 3, 24, 14]):
+        frames = open_video(path).frames
+        assert len(frames) == COUNT
+        found = lost(frames, order)
+        if expected is None:  # frames come in another order than they are in
+            assert set(range(15, COUNT)) & set(order) <= found <= set(range(10, COUNT))
+        else:
+            assert found == expected & set(order)
+    assert "is not in the file" in str(unreadable(frames, 15))
+
+
+def test_an_mp4_whose_end_is_missing_says_which_frames(tmp_path: Path) -> None:
+    """Where the index is in front, as of what is made for the web."""
+    path = tmp_path / "a.mp4"
+    write(path, options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: packets_of(path)[30].pos])
+    frames = open_video(path).frames
+    assert len(frames) == COUNT
+    assert lost(frames, range(COUNT)) == set(range(30, COUNT))
+
+
+def test_a_program_stream_is_not_jumped_about_in(tmp_path: Path) -> None:
+    """Its time stamps are guessed after a jump, and would be those of other frames."""
+    frames = open_video(write(tmp_path / "a.mpeg", "mpeg2video")).frames
+    assert lost(frames, [30, 5, 29, 17, 0, 16, 38]) == set()
+
+
+def test_frames_of_an_avi_are_counted_where_their_time_stamps_are_guessed(tmp_path: Path) -> None:
+    """H.264 with frames that are made of later ones, for which AVI has no place."""
+    frames = open_video(write(tmp_path / "a.avi", "libx264")).frames
+    assert lost(frames, [*range(COUNT), 3, 30, 29, 0]) == set()
 
 
 @pytest.mark.parametrize("content", [b"", b"no video", b"\0" * 5000])
