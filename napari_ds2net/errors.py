@@ -25,6 +25,10 @@ class ImageError(DS2NetError):
     """An image cannot be read or cannot be segmented."""
 
 
+class FrameError(ImageError):
+    """A frame of an image cannot be read, while others perhaps can."""
+
+
 class DatasetError(DS2NetError):
     """A folder does not hold a usable data set."""
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ds2net.core.frame_words import frame_words
+from napari_ds2net.errors import ImageError
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -154,6 +155,22 @@ class Frames(ABC):
                 self._last = None
                 self._last = (number, self._read(number))
             return self._last[1]
+
+    def first(self) -> NDArray[Any]:
+        """Return the first frame that can be read.
+
+        Raises
+        ------
+        ImageError
+            None can.
+        """
+        failure: ImageError | None = None
+        for number in range(math.prod(self.shape[: self._front])):
+            try:
+                return self.frame(number)
+            except ImageError as error:
+                failure = failure or error
+        raise failure or ImageError(f"{self.path.name} has no frame.")
 
     def words(self, number: int) -> str:
         """Return what a frame is called in sentences, by its place."""

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ds2net.errors import ImageError
+from napari_ds2net.core.frame_words import frame_words
+from napari_ds2net.errors import FrameError, ImageError, reason_of
 
 CHANNELS = (3, 4)
 """Lengths of a last axis that is taken for red, green, blue (and alpha)."""
@@ -197,7 +198,7 @@ class Plane:
         region: tuple[slice, slice] | None = None,
     ) -> None:
         self._array = array
-        self._index = index
+        self._index = tuple(int(at) for at in index)
         self._sides = [
             range(length)[side]
             for length, side in zip(plane_shape, region or (slice(None),) * 2, strict=True)
@@ -211,10 +212,27 @@ class Plane:
         return len(self.shape)
 
     def __getitem__(self, key: tuple[slice, slice], /) -> NDArray[Any]:
-        """Read the (rows, columns) of the plane."""
+        """Read the (rows, columns) of the plane.
+
+        Raises
+        ------
+        FrameError
+            They cannot be read.
+        """
         chosen = [side[part] for side, part in zip(self._sides, key, strict=True)]
         where = tuple(slice(each.start, each.stop, each.step) for each in chosen)
-        return np.asarray(self._array[(*self._index, *where)])
+        try:
+            return np.asarray(self._array[(*self._index, *where)])
+        except MemoryError:
+            raise
+        except ImageError as error:
+            raise FrameError(str(error)) from error
+        except Exception as error:  # what damage makes a library raise has no common class
+            which = f"Frame {frame_words(self._index)}" if self._index else "The image"
+            raise FrameError(
+                f"{which} cannot be read ({reason_of(error)}); its file may be damaged, or is no "
+                "longer there."
+            ) from error
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read all of it."""

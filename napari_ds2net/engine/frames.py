@@ -14,6 +14,7 @@ from napari_ds2net.core.image import ImageData, PixelArray
 from napari_ds2net.engine.jobs import (
     Frame,
     FrameDone,
+    FrameLost,
     Piece,
     Region,
     SegmentDone,
@@ -22,6 +23,7 @@ from napari_ds2net.engine.jobs import (
 )
 from napari_ds2net.engine.run import Call
 from napari_ds2net.engine.wire import pack
+from napari_ds2net.errors import FrameError
 
 MOST_BYTES_AT_ONCE = 64 * 2**20
 """Frames are sent in parts of about this size, so that a long film needs no memory twice."""
@@ -55,6 +57,7 @@ class FrameDispatch:
         self._started = time.perf_counter()
         self._last: Call | None = None
         self._done: set[Frame] = set()
+        self._lost: dict[Frame, str] = {}
         self._after = ""
 
     def calls(self) -> Iterator[Call]:
@@ -66,19 +69,28 @@ class FrameDispatch:
         part: list[Piece] = []
         nbytes = 0
         for place in places:
-            pixels = self._image.frame(*place.frame, region=self._region)
-            part.append(dataclasses.replace(place, pixels=np.ascontiguousarray(pixels)))
-            nbytes += pixels.nbytes
+            part.append(self._filled(place))
+            nbytes += 0 if part[-1].pixels is None else part[-1].pixels.nbytes
             if nbytes >= MOST_BYTES_AT_ONCE:
                 yield self._call(part)
                 part, nbytes = [], 0
         if part:
             yield self._call(part)
 
+    def _filled(self, place: Piece) -> Piece:
+        """Read the pixels of a frame, or say why they cannot be."""
+        try:
+            plane = self._image.plane(*place.frame, region=self._region)
+            return dataclasses.replace(place, pixels=np.ascontiguousarray(plane))
+        except FrameError as error:
+            return dataclasses.replace(place, failure=str(error))
+
     def note(self, event: object) -> None:
-        """Remember the frames that are done."""
+        """Remember the frames that are done, and those that cannot be read."""
         if isinstance(event, FrameDone):
             self._done.add(event.frame)
+        elif isinstance(event, FrameLost):
+            self._lost[event.frame] = event.reason
 
     def smaller(self, reason: str) -> Call | None:
         """Return a call for what is left, on the CPU with small tiles; once in a run."""
@@ -86,11 +98,19 @@ class FrameDispatch:
             return None
         self._after = reason
         pieces = cast("Sequence[Piece]", self._last.args[0])
-        left = [piece for piece in pieces if piece.frame not in self._done]
+        left = [piece for piece in pieces if piece.frame not in {*self._done, *self._lost}]
         return self._call(left, **{**self._last.kwargs, "after": reason, "say_so": True})
 
     def join(self, results: list[object]) -> object:
-        """Return one result, with the time since the run was begun."""
+        """Return one result, with the time since the run was begun.
+
+        Raises
+        ------
+        FrameError
+            No frame could be read.
+        """
+        if self._lost and not self._done:
+            raise FrameError(next(iter(self._lost.values())))
         last = cast("SegmentDone", results[-1])
         seconds = time.perf_counter() - self._started
         return dataclasses.replace(last, seconds=seconds, frames=len(self._frames))

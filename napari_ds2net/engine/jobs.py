@@ -16,7 +16,7 @@ from napari_ds2net.core.events import SteppedDown, TileDone
 from napari_ds2net.core.image import ImageData, Plane
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
-from napari_ds2net.errors import ImageError
+from napari_ds2net.errors import FrameError, ImageError
 from napari_ds2net.network.card import Framing
 
 if TYPE_CHECKING:
@@ -70,8 +70,19 @@ class FrameDone:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameLost:
+    """A frame among others cannot be read, and `reason` says why, in words; the rest goes on."""
+
+    frame: Frame
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentDone:
-    """All frames are segmented; `frames` is their number, `device` where the last one was."""
+    """All frames that can be read are segmented.
+
+    `frames` is the number of all, and `device` where the last one was segmented.
+    """
 
     seconds: float
     frames: int
@@ -86,7 +97,7 @@ class DeviceFound:
     words: str
 
 
-SegmentEvent = FrameStarted | TileDone | SteppedDown | FrameDone
+SegmentEvent = FrameStarted | TileDone | SteppedDown | FrameDone | FrameLost
 
 
 def warm_up(model: str, device: str) -> Generator[TileDone | SteppedDown, None, WarmedUp]:
@@ -157,6 +168,8 @@ def segment_frames(
 
     Raises
     ------
+    FrameError
+        The only frame cannot be read; of several, an event tells of each.
     DS2NetError
         As for `napari_ds2net.segment`.
     """
@@ -177,12 +190,14 @@ def segment_frames(
 class Piece:
     """One frame of a run: its place in the run and in the image, and its pixels if they are sent.
 
-    `pixels` are of shape (Y, X) or (Y, X, channels), cropped to the region.
+    `pixels` are of shape (Y, X) or (Y, X, channels), cropped to the region; `failure` says why
+    there are none, where they could not be read.
     """
 
     index: int
     frame: Frame
     pixels: NDArray[Any] | None = None
+    failure: str = ""
 
 
 def segment_pieces(
@@ -226,9 +241,15 @@ def segment_pieces(
             yield event
     for piece in pieces:
         yield FrameStarted(piece.index, total)
-        prediction = yield from predict_steps(
-            _pixels(piece, image, region), loaded.network, loaded.card, loaded.plan, options
-        )
+        try:
+            prediction = yield from predict_steps(
+                _pixels(piece, image, region), loaded.network, loaded.card, loaded.plan, options
+            )
+        except FrameError as error:
+            if total == 1:
+                raise
+            yield FrameLost(piece.frame, str(error))
+            continue
         where = prediction.device
         yield FrameDone(piece.frame, prediction)
     return SegmentDone(time.perf_counter() - started, len(pieces), where, loaded.card.name)
@@ -238,6 +259,8 @@ def _pixels(piece: Piece, image: ImageData | None, region: Region | None) -> NDA
     """Return the pixels that were sent, or what reads them when they are needed."""
     if piece.pixels is not None:
         return piece.pixels
+    if piece.failure:
+        raise FrameError(piece.failure)
     if image is None:
         raise ImageError("A frame came without pixels and without an image to read it from.")
     return image.plane(*piece.frame, region=region)

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from napari_ds2net.core.export.record_parts import RegionRecord
+from napari_ds2net.core.frame_words import frames_words
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.durations import left_words
 from napari_ds2net.engine import Run
@@ -29,6 +30,8 @@ class ActiveRun:
         The clock's time at the start, in seconds.
     finished
         The frames that are done.
+    lost
+        Those that could not be read, and why.
     done
         The worker's last word, once it has come.
     """
@@ -41,6 +44,7 @@ class ActiveRun:
     options: InferenceOptions
     began: float = field(default_factory=time.monotonic)
     finished: list[Frame] = field(default_factory=list[Frame])
+    lost: dict[Frame, str] = field(default_factory=dict[Frame, str])
     done: SegmentDone | None = None
 
     @property
@@ -50,7 +54,7 @@ class ActiveRun:
 
     def share(self, of_frame: float = 0.0) -> float:
         """Return the part that is done, in [0, 1], with this part of the frame under way."""
-        return (len(self.finished) + of_frame) / len(self.frames)
+        return (self._past + of_frame) / len(self.frames)
 
     def made(self, frame: Frame, device: str) -> MadeWith:
         """Say how a frame was made, with what was there of it before."""
@@ -65,7 +69,7 @@ class ActiveRun:
     def progress_words(self, share: float, what: str) -> str:
         """Say which frame it is, what is done with it, and how long the rest will take."""
         total = len(self.frames)
-        frame = f"Frame {min(len(self.finished) + 1, total)} of {total}. " if total > 1 else ""
+        frame = f"Frame {min(self._past + 1, total)} of {total}. " if total > 1 else ""
         left = ""
         if 0.02 < share < 1 and self.seconds > 1:
             left = f", {left_words(self.seconds * (1 - share) / share)}"
@@ -73,11 +77,30 @@ class ActiveRun:
 
     def done_words(self, device: str) -> str:
         """Say what was done, and how long it took."""
-        frames = f"{len(self.finished)} frames in " if len(self.finished) > 1 else ""
-        return f"Done: {frames}{time_words(self.seconds)}, on {device}."
+        count = len(self.finished)
+        frames = f"{count} frames in " if count > 1 else "1 frame in " if self.lost else ""
+        return f"Done: {frames}{time_words(self.seconds)}, on {device}.{self._lost_words()}"
 
     def cancelled_words(self) -> str:
         """Say how far it came."""
         done, total = len(self.finished), len(self.frames)
         kept = f"; {done} of {total} frames are finished and kept" if total > 1 else ""
-        return f"Cancelled{kept}."
+        return f"Cancelled{kept}.{self._lost_words()}"
+
+    def all_lost_words(self) -> str:
+        """Say why there is no result."""
+        return next(iter(self.lost.values()), "No frame was segmented.")
+
+    @property
+    def _past(self) -> int:
+        return len(self.finished) + len(self.lost)
+
+    def _lost_words(self) -> str:
+        """Say after a space which frames could not be read; nothing where all could."""
+        if not self.lost:
+            return ""
+        masks = "its mask is" if len(self.lost) == 1 else "their masks are"
+        of = "Frame" if len(self.lost) == 1 else f"{len(self.lost)} frames"
+        which = frames_words(self.lost)
+        named = f"{of} {which}" if len(self.lost) == 1 else f"{of} ({which})"
+        return f" {named} could not be read; {masks} as before."

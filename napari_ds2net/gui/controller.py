@@ -8,7 +8,13 @@ from qtpy.QtCore import QObject
 
 from napari_ds2net.core.events import SteppedDown, TileDone
 from napari_ds2net.engine import EngineState
-from napari_ds2net.engine.jobs import FrameDone, FrameStarted, SegmentDone, segment_frames
+from napari_ds2net.engine.jobs import (
+    FrameDone,
+    FrameLost,
+    FrameStarted,
+    SegmentDone,
+    segment_frames,
+)
 from napari_ds2net.errors import DS2NetError, ImageError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._bridge import EngineBridge
@@ -183,6 +189,8 @@ class SegmentController(QObject):
             _messages.warn(event.reason)
         elif isinstance(event, FrameDone):
             self._on_frame_done(active, event)
+        elif isinstance(event, FrameLost):
+            self._on_frame_lost(active, event)
         elif isinstance(event, TileDone) and event.total > 1:
             share = active.share(event.done / event.total)
             self._show_progress(active, share, f"Tile {event.done} of {event.total}")
@@ -195,6 +203,9 @@ class SegmentController(QObject):
         if active is None or active.number != number or not isinstance(result, SegmentDone):
             return
         active.done = result
+        if not active.finished:
+            self.run_failed(number, ImageError(active.all_lost_words()))
+            return
         if not self._making.begin(active.results):
             self._finish(active, result)
 
@@ -227,7 +238,7 @@ class SegmentController(QObject):
         else:
             edited = [frame] if results.is_edited(frame) else []
         if edited:
-            rest = [f for f in active.frames if f not in active.finished]
+            rest = [f for f in active.frames if f not in {*active.finished, *active.lost}]
             kept = results.start_new_version(rest)
             self._making.begin(results)
             _messages.tell(f"Your edited mask is kept as {kept!r}; the new one is a new layer.")
@@ -246,6 +257,14 @@ class SegmentController(QObject):
         self.summary.show(results, frame)
         if len(active.finished) < len(active.frames):
             self._show_progress(active, active.share(), "Segmenting…")
+
+    def _on_frame_lost(self, active: ActiveRun, event: FrameLost) -> None:
+        """Leave what is there of a frame that cannot be read; say why of the first."""
+        if not active.lost:
+            _messages.warn(f"{event.reason} The other frames are segmented.")
+        active.lost[event.frame] = event.reason
+        active.results.keep_mask(event.frame)
+        self._show_progress(active, active.share(), "Segmenting…")
 
     def _end(self, active: ActiveRun) -> None:
         """Come back to rest; layers that were made for a run without result go."""

@@ -105,7 +105,7 @@ def _layers(opened: OpenedFile) -> list[LayerData]:
         "metadata": {"ds2net_file": dict(opened.facts)},
     }
     if not is_colour:
-        image["contrast_limits"] = opened.window or _limits(frames.frame(0))
+        image["contrast_limits"] = opened.window or _limits(frames.first())
     return [(data, image, "image"), *_region_layers(opened)]
 
 

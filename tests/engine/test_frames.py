@@ -19,7 +19,7 @@ from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.engine import frames, jobs
 from napari_ds2net.engine.frames import FrameDispatch
 from napari_ds2net.engine.run import Call
-from napari_ds2net.errors import ImageError, ModelNotFoundError
+from napari_ds2net.errors import FrameError, ImageError, ModelNotFoundError
 from tests.engine import sample_jobs
 from tests.engine.conftest import Recorder, Start
 
@@ -32,7 +32,7 @@ class LockedArray:
 
     def __init__(self, pixels: NDArray[Any]) -> None:
         self.pixels, self.shape, self.ndim = pixels, pixels.shape, pixels.ndim
-        self.reads: list[object] = []
+        self.reads: list[Any] = []
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         self.reads.append(key)
@@ -148,7 +148,7 @@ def test_frames_are_read_when_their_turn_comes(
     array = LockedArray(film)
     calls = dispatch(ImageData.from_array(array), [(0,), (1,)]).calls()
     next(calls)
-    assert array.reads == [(0,)]
+    assert [each[0] for each in array.reads] == [0]
 
 
 def test_what_is_left_after_a_death_is_done_once_more(film: NDArray[np.uint8]) -> None:
@@ -179,3 +179,41 @@ def test_warming_up_says_where_it_computes(start: Start, tiny_file: Path) -> Non
 
 def test_a_worker_has_torch_and_this_process_need_not(start: Start) -> None:
     assert "torch" in start(sample_jobs.imported_modules).value()
+
+
+class DamagedArray(LockedArray):
+    """An array some of whose frames cannot be read; what its library raises says little."""
+
+    def __init__(self, pixels: NDArray[Any], lost: Sequence[int]) -> None:
+        super().__init__(pixels)
+        self.lost = lost
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        if key[0] in self.lost:
+            raise ValueError("bad data")
+        return super().__getitem__(key)
+
+
+class LightDamagedArray(DamagedArray):
+    """One that the worker reads."""
+
+    def __reduce__(self) -> Any:
+        return LightDamagedArray, (self.pixels, self.lost)
+
+
+@pytest.mark.parametrize("kind", [DamagedArray, LightDamagedArray])
+def test_a_frame_that_cannot_be_read_costs_no_other(
+    start: Start, tiny_file: Path, film: NDArray[np.uint8], kind: type[DamagedArray]
+) -> None:
+    wanted = [(0,), (1,), (2,)]
+    image = ImageData.from_array(kind(film, [1]))
+    recorder = segment_all(start, image, wanted, tiny_file)
+    assert recorder.value().frames == 3
+    assert [event.frame for event in done(recorder)] == [(0,), (2,)]
+    (lost,) = (event for event in recorder.events if isinstance(event, jobs.FrameLost))
+    assert lost.frame == (1,)
+    assert lost.reason.startswith("Frame 1 cannot be read (bad data);")
+    alone = segment_all(start, image, [(1,)], tiny_file).failure()
+    assert isinstance(alone, FrameError) and "bad data" in str(alone)
+    nothing = ImageData.from_array(kind(film, [0, 1, 2]))
+    assert "Frame 0 cannot" in str(segment_all(start, nothing, wanted, tiny_file).failure())

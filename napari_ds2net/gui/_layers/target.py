@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import napari
@@ -30,6 +31,19 @@ _MOST_UNDOABLE_PIXELS = 400_000
 """A change of more pixels is not put into napari's history, where each takes 17 bytes."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Version:
+    """The masks before a new version was begun, what of them was written, and what was painted.
+
+    `waiting` are the frames of which the new one shows nothing yet.
+    """
+
+    masks: NDArray[Any]
+    written: dict[Frame, int]
+    painted: set[Frame]
+    waiting: set[Frame]
+
+
 class ResultLayers:
     """Mask, probability, detail mask, semantic mask and uncertainty of one image.
 
@@ -54,6 +68,7 @@ class ResultLayers:
         self.mask_layer: Labels | None = None
         self.map_layers: dict[str, Image] = {}
         self._written: dict[Frame, int] = {}
+        self._before: _Version | None = None
         self._versions = 1
         self._numbered = False
         self.put_away: set[str] = set()
@@ -242,10 +257,24 @@ class ResultLayers:
         self.mask_array = make_array(self.source.result_shape, previous.dtype)
         for frame in set(self.source.frames()) - set(frames):
             self.mask_array[frame] = previous[frame]
+        painted = set(self.painted)
+        self._before = _Version(previous, dict(self._written), painted, set(frames))
         for frame in frames:
             self._written.pop(frame, None)
             self.painted.discard(frame)
         return kept
+
+    def keep_mask(self, frame: Frame) -> None:
+        """Have the mask of a frame that will not be written after all as it was before."""
+        before = self._before
+        if before is None or frame not in before.waiting:
+            return
+        self.write_mask(frame, before.masks[frame])
+        del self._written[frame]
+        if frame in before.written:
+            self._written[frame] = before.written[frame]
+        if frame in before.painted:
+            self.painted.add(frame)
 
     def write(
         self, frame: Frame, prediction: Prediction, mask: NDArray[Any], region: Region | None
@@ -275,6 +304,9 @@ class ResultLayers:
             self.writing = False
         self._written[frame] = fingerprint(mask)
         self.painted.discard(frame)
+        if self._before is not None:
+            self._before.waiting.discard(frame)
+            self._before = self._before if self._before.waiting else None
 
     def put_back(self, frame: Frame, mask: NDArray[Any]) -> None:
         """Show an edit that was saved earlier; it counts as edited, and can be undone."""
