@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -82,6 +83,24 @@ def reason_of(error: BaseException) -> str:
     if len(words) > _MOST_LETTERS:
         words = words[: _MOST_LETTERS - 1].rstrip() + "…"
     return words or type(error).__name__
+
+
+def unexpected(error: BaseException) -> EngineError:
+    """Return in words an error that nobody foresaw; a log should keep its `details`."""
+    details = "".join(traceback.format_exception(error))
+    if isinstance(error, MemoryError):
+        return EngineError(
+            "The computer's memory is not enough for this; close other programs, or choose a "
+            "smaller part or a smaller network.",
+            details,
+        )
+    name, reason = type(error).__name__, reason_of(error)
+    said = name if reason == name else f"{name}: {reason}"
+    return EngineError(
+        f"The work ended with an unexpected error ({said}). Nothing else is lost, and the next "
+        "run starts afresh; if it happens again, please report it.",
+        details,
+    )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import TypeVar, cast
 
 from napari_ds2net.engine.connection import OpenCluster
 from napari_ds2net.engine.driver import Driver, Idle
+from napari_ds2net.engine.logs import ENGINE_THREAD
 from napari_ds2net.engine.private import PrivateCluster
 from napari_ds2net.engine.remote import RemoteCluster
 from napari_ds2net.engine.run import Call, Callbacks, Run, guarded
@@ -106,9 +107,7 @@ class Engine:
             if self._closing:
                 raise EngineError("The engine is closed; open the panel again.")
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._live, name="ds2net-engine", daemon=True
-                )
+                self._thread = threading.Thread(target=self._live, name=ENGINE_THREAD, daemon=True)
                 self._thread.start()
 
     def submit(

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from napari_ds2net.engine.wire import Parcel, pack, unpack
-from napari_ds2net.errors import DS2NetError, EngineError
+from napari_ds2net.errors import DS2NetError, EngineError, unexpected
 
 R = TypeVar("R")
 
@@ -199,16 +199,4 @@ def _in_words(error: BaseException) -> DS2NetError:
             "here. Install them in the worker's environment.",
             details,
         )
-    if isinstance(error, MemoryError):
-        return EngineError(
-            "The computer's memory is not enough for this; close other programs, or choose a "
-            "smaller part or a smaller network.",
-            details,
-        )
-    first_line = str(error).strip().partition("\n")[0]
-    reason = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
-    return EngineError(
-        f"The work ended with an unexpected error ({reason}). Nothing else is lost, and the next "
-        "run starts afresh; if it happens again, please report it.",
-        details,
-    )
+    return unexpected(error)

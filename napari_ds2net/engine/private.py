@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 from napari_ds2net.engine.connection import Connection, WorkerLost
 from napari_ds2net.engine.host import Host
+from napari_ds2net.engine.logs import load_dask
 from napari_ds2net.engine.process import WorkerProcess, describe_exit, is_for_memory
 from napari_ds2net.engine.settings import EngineSettings
 from napari_ds2net.errors import EngineError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _START_TIMEOUT_S = 60.0
 _POLL_S = 0.02
+_GONE_WITHIN_S = 0.5
 
 
 class PrivateCluster:
@@ -28,14 +31,19 @@ class PrivateCluster:
 
     is_on_this_computer = True
 
+    _client: Client
+
     def __init__(
-        self, settings: EngineSettings, local: LocalCluster, client: Client, security: Security
+        self,
+        settings: EngineSettings,
+        local: LocalCluster,
+        security: Security,
+        worker: WorkerProcess,
     ) -> None:
         self._settings = settings
         self._scheduler = cast("Scheduler", local.scheduler)
-        self._client = client
         self._security = security
-        self._worker: WorkerProcess | None = None
+        self._worker = worker
 
     @classmethod
     @asynccontextmanager
@@ -43,46 +51,48 @@ class PrivateCluster:
         """Start the worker's process, then everything that it will connect to."""
         worker = WorkerProcess(settings)
         try:
+            load_dask()
             from distributed import Client, LocalCluster, Security
 
             security = Security.temporary()
-            async with (
-                LocalCluster(
-                    n_workers=0,
-                    asynchronous=True,
-                    security=security,
-                    host="127.0.0.1",
-                    dashboard_address="127.0.0.1:0",
-                    silence_logs=100,
-                ) as local,
-                Client(
-                    local,
-                    asynchronous=True,
-                    set_as_default=False,
-                    direct_to_workers=True,
-                ) as client,
-            ):
-                self = cls(settings, local, client, security)
+            async with LocalCluster(
+                n_workers=0,
+                asynchronous=True,
+                security=security,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=False,  # several clusters would undo each other's silence
+            ) as local:
+                self = cls(settings, local, security, worker)
                 # It would show what runs to any user of this computer.
                 self._scheduler.http_server.stop()
-                self._worker = worker
                 try:
-                    yield self
-                finally:
+                    async with Client(
+                        local, asynchronous=True, set_as_default=False, direct_to_workers=True
+                    ) as self._client:
+                        yield self
+                finally:  # after the client, whom the scheduler would tell that it is gone
                     self.kill_worker()
+                    await self._see_worker_gone()
         finally:
             worker.kill()
 
     def kill_worker(self) -> bool:
         """End the worker at once; `Connection.lost` tells of it."""
-        if self._worker is not None:
-            self._worker.kill()
+        self._worker.kill()
         return True
+
+    async def _see_worker_gone(self) -> None:
+        """Let the scheduler tell of it while there is somebody to tell: the cluster watches it."""
+        until = time.monotonic() + _GONE_WITHIN_S
+        while self._scheduler.workers and time.monotonic() < until:
+            await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(_POLL_S)
 
     async def connect(self) -> Connection:
         """Return the way to the worker, a new one if the last one has ended."""
         worker = self._worker
-        if worker is None or worker.ended.done():  # the first one is started before all else
+        if worker.ended.done():  # the first one is started before all else
             worker = self._worker = WorkerProcess(self._settings)
         tls = self._security.get_tls_config_for_role("worker")
         worker.greet(self._scheduler.address, tls["cert"], tls["key"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from napari_ds2net.engine.connection import Connection, WorkerLost
 from napari_ds2net.engine.host import Host
+from napari_ds2net.engine.logs import load_dask
 from napari_ds2net.engine.settings import EngineSettings
 from napari_ds2net.errors import EngineError
 
@@ -40,6 +41,7 @@ class RemoteCluster:
         EngineError
             The scheduler cannot be reached, or the TLS files are not its.
         """
+        load_dask()
         from distributed import Client
 
         address = settings.scheduler_address or ""

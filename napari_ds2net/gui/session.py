@@ -7,7 +7,7 @@ import weakref
 import napari
 from qtpy.QtCore import QCoreApplication
 
-from napari_ds2net.engine import Engine, engine_beside, load_settings
+from napari_ds2net.engine import Engine, engine_beside, keep_log, load_settings
 from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._layers import LayerAdapter
 from napari_ds2net.gui.corrections import Corrections
@@ -23,6 +23,7 @@ def shared_engine() -> Engine:
     """Return the engine of this process; it starts in the background when first asked for."""
     global _engine
     if _engine is None:
+        keep_log()
         _engine = Engine(load_settings())
         application = QCoreApplication.instance()
         if application is not None:
