@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_ds2net.cli.console import complain, errors_in_words, progress, say
+from napari_ds2net.cli.shared_options import (
+    Data,
+    Device,
+    Flips,
+    Model,
+    MoreData,
+    OverwriteJson,
+    Threshold,
+)
 from napari_ds2net.cli.text_files import write_text_file
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
@@ -26,29 +35,16 @@ if TYPE_CHECKING:
 
 @errors_in_words
 def evaluate(
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="Name of a model, or path of a file of weights.")
-    ],
-    data: Annotated[
-        list[Path], typer.Option(metavar="DIR...", help="Folders with images/ and masks/ each.")
-    ],
-    more_data: Annotated[list[Path] | None, typer.Argument(metavar="[DIR]", hidden=True)] = None,
+    model: Model,
+    data: Data,
+    more_data: MoreData = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for all scores, those of each image too.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...")] = "auto",
-    flips: Annotated[
-        bool, typer.Option("--flips", help="Average over flipped copies: slower, a little better.")
-    ] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Probability from which a pixel is an object. If not given, the model's."
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write over the file of --json if it is there.")
-    ] = False,
+    device: Device = "auto",
+    flips: Flips = False,
+    threshold: Threshold = None,
+    overwrite: OverwriteJson = False,
     validation: Annotated[
         bool,
         typer.Option(

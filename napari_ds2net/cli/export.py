@@ -23,6 +23,7 @@ from napari_ds2net.cli.segment import existing_images
 from napari_ds2net.cli.segmenting import Segmenting, segment_jobs, with_pixel_size
 from napari_ds2net.cli.shared_options import (
     Channels,
+    Device,
     KeepName,
     Maps,
     PixelSize,
@@ -102,7 +103,7 @@ def export(
     pixel_size_um: PixelSize = None,
     channels: Channels = "",
     keep_name: KeepName = False,
-    device: Annotated[str, typer.Option(help="Where to segment: auto, cpu, cuda, ...")] = "auto",
+    device: Device = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write over files that are there.")
     ] = False,

@@ -11,6 +11,7 @@ import typer
 from napari_ds2net.cli.console import complain, errors_in_words, note, say
 from napari_ds2net.cli.finetune_display import FineTuneDisplay, comparison_table
 from napari_ds2net.cli.interrupt import run_until_stopped
+from napari_ds2net.cli.shared_options import Device
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 
@@ -62,7 +63,7 @@ def finetune(
         float | None,
         typer.Option(help="Time for everything; for quick half a minute if not given, else three."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...")] = "auto",
+    device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Fixes every random number.")] = 0,
 ) -> None:
     """Fine-tune a model on corrected images and show it before and after on images it never saw.

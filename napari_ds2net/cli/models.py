@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_ds2net.cli.console import complain, errors_in_words, note, say, table
+from napari_ds2net.cli.shared_options import OverwriteFile
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 from napari_ds2net.library.describe import describe
@@ -124,9 +125,7 @@ def export_model(
     destination: Annotated[
         Path, typer.Argument(help="A folder, or the file to write.", show_default="this folder")
     ] = Path(),
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write over a file that is there.")
-    ] = False,
+    overwrite: OverwriteFile = False,
 ) -> None:
     """Copy a model's file, with its card, to somewhere else."""
     say(str(ModelLibrary().export_file(name, destination, overwrite=overwrite)))
@@ -144,9 +143,7 @@ def average(
         float | None,
         typer.Option(help="The mean's threshold. If not given, that of the first model."),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write over a file that is there.")
-    ] = False,
+    overwrite: OverwriteFile = False,
 ) -> None:
     """Average the weights of networks that went on from one start.
 

@@ -19,7 +19,13 @@ from napari_ds2net.cli.console import (
     table,
 )
 from napari_ds2net.cli.outputs import find_images
-from napari_ds2net.cli.shared_options import Channels, split_channels
+from napari_ds2net.cli.shared_options import (
+    Channels,
+    Device,
+    Model,
+    OverwriteJson,
+    split_channels,
+)
 from napari_ds2net.cli.text_files import write_text_file
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
@@ -36,17 +42,13 @@ def rank(
         list[Path],
         typer.Argument(metavar="INPUT", help="Images, stacks, videos, or folders of them."),
     ],
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="Name of a model, or path of a file of weights.")
-    ],
+    model: Model,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for the order and all scores.")
     ] = None,
     channels: Channels = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...")] = "auto",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write over the file of --json if it is there.")
-    ] = False,
+    device: Device = "auto",
+    overwrite: OverwriteJson = False,
 ) -> None:
     """Order images for correction, the most uncertain first and no ten alike in a row.
 

@@ -19,10 +19,13 @@ from napari_ds2net.cli.replay import replay
 from napari_ds2net.cli.segmenting import Segmenting, usual_formats
 from napari_ds2net.cli.shared_options import (
     Channels,
+    Device,
+    Flips,
     KeepName,
     Maps,
     PixelSize,
     Polygons,
+    Threshold,
     split_channels,
 )
 from napari_ds2net.core.export.formats import OF_BIG, ExportOptions, Format, MapType, parse_formats
@@ -65,18 +68,9 @@ def segment(
     pixel_size_um: PixelSize = None,
     channels: Channels = "",
     keep_name: KeepName = False,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...; auto takes the fastest.")
-    ] = "auto",
-    flips: Annotated[
-        bool, typer.Option("--flips", help="Average over flipped copies: slower, a little better.")
-    ] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Probability from which a pixel is an object. If not given, the model's."
-        ),
-    ] = None,
+    device: Device = "auto",
+    flips: Flips = False,
+    threshold: Threshold = None,
     split_touching: Annotated[
         bool | None,
         typer.Option(

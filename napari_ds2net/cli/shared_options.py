@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from napari_ds2net.core.export.formats import MapType
 
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="Name of a model, or path of a file of weights.")
+]
+Device = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, ...; auto takes the fastest.")
+]
+Flips = Annotated[
+    bool, typer.Option("--flips", help="Average over flipped copies: slower, a little better.")
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="Probability from which a pixel is an object. If not given, the model's."),
+]
+Data = Annotated[
+    list[Path], typer.Option(metavar="DIR...", help="Folders with images/ and masks/ each.")
+]
+MoreData = Annotated[list[Path] | None, typer.Argument(metavar="[DIR]", hidden=True)]
+"""Folders after the first one of ``--data``."""
+OverwriteJson = Annotated[
+    bool, typer.Option("--overwrite", help="Write over the file of --json if it is there.")
+]
+OverwriteFile = Annotated[
+    bool, typer.Option("--overwrite", help="Write over a file that is there.")
+]
 Maps = Annotated[MapType, typer.Option(help="Maps as float32 TIFF, or as PNG of 16 bits.")]
 Polygons = Annotated[
     bool, typer.Option("--polygons", help="COCO outlines as polygons instead of RLE.")

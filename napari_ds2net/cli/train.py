@@ -12,6 +12,7 @@ import typer
 from napari_ds2net.cli.console import complain, errors_in_words, say
 from napari_ds2net.cli.interrupt import run_until_stopped
 from napari_ds2net.cli.recipes import find_recipe
+from napari_ds2net.cli.shared_options import Data, MoreData
 from napari_ds2net.cli.training_display import TrainingDisplay
 from napari_ds2net.durations import duration_words
 from napari_ds2net.errors import SettingsError
@@ -29,11 +30,9 @@ def train(
     recipe: Annotated[
         str, typer.Option(help="A TOML file, or the name of a recipe that comes with the trainer.")
     ],
-    data: Annotated[
-        list[Path], typer.Option(metavar="DIR...", help="Folders with images/ and masks/ each.")
-    ],
+    data: Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="File of the network.")],
-    more_data: Annotated[list[Path] | None, typer.Argument(metavar="[DIR]", hidden=True)] = None,
+    more_data: MoreData = None,
     encoder_weights: Annotated[
         Path | None,
         typer.Option(help="File that the encoder starts from, where the recipe wants one."),

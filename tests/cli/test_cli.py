@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -16,6 +17,7 @@ from rich.progress import Progress
 from typer.testing import Result
 
 import napari_ds2net
+from napari_ds2net.cli import app
 from napari_ds2net.cli.console import complain, errors_in_words, say
 from napari_ds2net.errors import ImageError
 
@@ -26,12 +28,17 @@ COMMANDS = [
     ["segment"],
     ["train"],
     ["evaluate"],
+    ["finetune"],
+    ["rank"],
+    ["workspace"],
+    ["export"],
     ["doctor"],
     ["models"],
     ["models", "list"],
     ["models", "show"],
     ["models", "import"],
     ["models", "export"],
+    ["models", "average"],
     ["models", "remove"],
 ]
 
@@ -54,6 +61,28 @@ def test_every_command_explains_itself(run: Run, command: list[str]) -> None:
     assert result.exit_code == 0
     assert "Usage: " in result.stdout
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "commands"),
+    [
+        ("--device", {"segment", "evaluate", "finetune", "rank", "export"}),
+        ("--flips", {"segment", "evaluate"}),
+        ("--threshold", {"segment", "evaluate"}),
+        ("--pixel-size", {"segment", "export"}),
+    ],
+)
+def test_an_option_means_the_same_in_every_command(option: str, commands: set[str]) -> None:
+    """A trainer's ``--device`` names an accelerator, which is another thing."""
+    group: Any = typer.main.get_command(app)
+    found = {
+        name: (parameter.help, parameter.default)
+        for name, command in group.commands.items()
+        for parameter in command.params
+        if option in parameter.opts and name != "train"
+    }
+    assert set(found) == commands
+    assert len(set(found.values())) == 1
 
 
 def test_the_version_is_the_packages(run: Run) -> None:
