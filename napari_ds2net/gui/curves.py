@@ -16,7 +16,8 @@ _LOSS_COLOUR = (213, 94, 0)
 _DICE_COLOUR = (0, 136, 204)
 """Both differ from light and from dark ground, and from each other to every eye."""
 _PLOT_HEIGHT, _STEPS_HEIGHT = 96, 46
-_AXIS_WIDTH = 52
+_AXIS_WIDTH, _MOST_LETTERS = 62, 5
+"""Room for the label and numbers of so many letters, the same in both plots."""
 _NAN = float("nan")
 
 
@@ -41,6 +42,28 @@ class Curve:
     def count(self) -> int:
         """Number of points, gaps not counted."""
         return sum(not np.isnan(y) for y in self.y)
+
+
+class ShortAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
+    """Writes numbers in few letters, so that those of a loss in thousands do not meet its name."""
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        """Return the text of every number."""
+        texts: list[str] = super().tickStrings(values, scale, spacing)
+        if all(len(text) <= _MOST_LETTERS and "e" not in text for text in texts):
+            return texts
+        return [short_number(value * scale) for value in values]
+
+
+def short_number(value: float) -> str:
+    """Return a number as in 12.5k, 3M or 2e-4."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size <= abs(value) < 1000 * size:
+            return f"{value / size:.3g}{letter}"
+    if value == 0 or 0.001 <= abs(value) < 1000:
+        return f"{value:.3g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 class Curves(QWidget):
@@ -164,7 +187,7 @@ class Curves(QWidget):
 
 def _plot(label: str) -> Any:
     """Make a plot that only shows: the mouse and its wheel belong to the panel."""
-    plot: Any = pg.PlotWidget()
+    plot: Any = pg.PlotWidget(axisItems={"left": ShortAxis("left")})
     plot.setLabel("left", label)
     for side in ("left", "bottom"):
         plot.getAxis(side).enableAutoSIPrefix(False)
