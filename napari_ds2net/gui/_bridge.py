@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from qtpy.QtCore import QObject, Qt
 
 from napari_ds2net.engine import Engine, EngineState, Run
+from napari_ds2net.errors import DS2NetError, unexpected
 from napari_ds2net.gui._qt import Signal
+
+logger = logging.getLogger(__name__)
 
 
 class Follower(Protocol):
@@ -65,6 +69,7 @@ class EngineBridge(QObject):
         self._beside = beside
         self._last = 0
         self._followers: dict[int, Follower] = {}
+        self._runs: dict[int, Run] = {}
         queued = Qt.ConnectionType.QueuedConnection
         pairs: list[tuple[Any, Callable[..., None]]] = [
             (self._event, self._on_event),
@@ -91,11 +96,13 @@ class EngineBridge(QObject):
         """Stop listening to the engine."""
         self.engine.remove_listener(self._on_engine_state)
         self._followers.clear()
+        self._runs.clear()
 
     def drop(self, *followers: Follower) -> None:
         """Tell these nothing more; they belong to a panel that is gone."""
         gone = {id(follower) for follower in followers}
         self._followers = {n: f for n, f in self._followers.items() if id(f) not in gone}
+        self._runs = {n: run for n, run in self._runs.items() if n in self._followers}
 
     def start(
         self, follower: Follower, steps: Callable[..., Any], *args: object, **kwargs: object
@@ -113,6 +120,7 @@ class EngineBridge(QObject):
             on_cancelled=lambda: self._cancelled.emit(number),
             **kwargs,
         )
+        self._runs[number] = run
         self.started.emit(follower)
         return number, run
 
@@ -121,16 +129,33 @@ class EngineBridge(QObject):
 
     def _on_event(self, number: int, event: object) -> None:
         if number in self._followers:
-            self._followers[number].run_event(number, event)
+            self._tell(number, lambda follower: follower.run_event(number, event))
 
     def _on_finished(self, number: int, result: object) -> None:
-        if (follower := self._followers.pop(number, None)) is not None:
-            follower.run_finished(number, result)
+        self._tell_end(number, lambda follower: follower.run_finished(number, result))
 
     def _on_failed(self, number: int, error: Exception) -> None:
-        if (follower := self._followers.pop(number, None)) is not None:
-            follower.run_failed(number, error)
+        self._tell_end(number, lambda follower: follower.run_failed(number, error))
 
     def _on_cancelled(self, number: int) -> None:
-        if (follower := self._followers.pop(number, None)) is not None:
-            follower.run_cancelled(number)
+        self._tell_end(number, lambda follower: follower.run_cancelled(number))
+
+    def _tell_end(self, number: int, tell: Callable[[Follower], None]) -> None:
+        if number in self._followers:
+            self._tell(number, tell)
+        self._followers.pop(number, None)
+        self._runs.pop(number, None)
+
+    def _tell(self, number: int, tell: Callable[[Follower], None]) -> None:
+        """Tell a follower; where it cannot cope, the run ends, and the panel comes back to rest."""
+        follower = self._followers[number]
+        try:
+            tell(follower)
+        except Exception as error:  # the border: a panel would wait for ever
+            logger.exception("What a run said could not be shown")
+            self._followers.pop(number, None)
+            run = self._runs.pop(number, None)
+            if run is not None:
+                run.cancel()
+            words = error if isinstance(error, DS2NetError) else unexpected(error)
+            follower.run_failed(number, words)

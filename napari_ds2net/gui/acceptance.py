@@ -123,8 +123,13 @@ class Acceptance(QObject):
                 proposed=proposed, model=model, uncertainty=score, seconds_spent=spent,
             )  # fmt: skip
 
+        def failed(error: DS2NetError) -> None:
+            self._on_failed(error)
+            if results.is_edited(frame):  # the edit is still one that a crash would cost
+                self._keep_safe(results, frame)
+
         self._unsaved.discard((results, frame))
-        self.background.run(work, lambda _: self._on_accepted(results, frame), self._on_failed)
+        self.background.run(work, lambda _: self._on_accepted(results, frame), failed)
 
     def _on_accepted(self, results: ResultLayers, frame: Frame) -> None:
         results.accepted.add(frame)
@@ -197,10 +202,13 @@ class Acceptance(QObject):
                 day = earlier.accepted_at[:10]
                 self._panel.set_status(f"You accepted a mask of this image on {day}.")
 
-        self.background.run(work, done, lambda _: None)
+        self.background.run(work, done, None)
 
     def _on_mask_painted(self, results: ResultLayers) -> None:
-        self._unsaved.add((results, self._layers.current_frame(results.source)))
+        self._keep_safe(results, self._layers.current_frame(results.source))
+
+    def _keep_safe(self, results: ResultLayers, frame: Frame) -> None:
+        self._unsaved.add((results, frame))
         if not self._draft_timer.isActive():  # or a person who never rests would lose it all
             self._draft_timer.start()
 

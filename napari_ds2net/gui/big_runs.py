@@ -225,7 +225,7 @@ class BigRuns(QObject):
         if active is not None and active.number == number:
             self._end()
             copy_path(active.path).unlink(missing_ok=True)
-            self._panel.set_status(_messages.complain(error))
+        self._panel.set_status(_messages.complain(error))
 
     def run_cancelled(self, number: int) -> None:
         """Say how far it came."""

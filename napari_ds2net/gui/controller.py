@@ -66,7 +66,9 @@ class SegmentController(QObject):
         self.bridge = bridge
         self._active: ActiveRun | None = None
         self._closed = False
-        self._making = LayerMaking(layers, bridge, self._on_layers_made, panel)
+        self._making = LayerMaking(
+            layers, bridge, self._on_layers_made, self._on_layers_failed, panel
+        )
         self.model = ModelChoice(panel, bridge, models)
         self.memory = ChoiceMemory(panel, layers, self.model, models, corrections.root_of)
         self.image = ImageChoice(panel, layers, lambda: not self.is_running)
@@ -174,6 +176,13 @@ class SegmentController(QObject):
         if active is not None and active.done is not None and active.results is results:
             self._finish(active, active.done)
 
+    def _on_layers_failed(self, results: ResultLayers, error: DS2NetError) -> None:
+        active = self._active
+        if active is not None and active.results is results:
+            active.run.cancel()
+            self._end(active)
+        self.panel.set_status(_messages.complain(error))
+
     def _waiting_words(self) -> str:
         state = self.bridge.engine.state
         return "Segmenting…" if state is EngineState.READY else "Waiting for the engine to start…"
@@ -222,7 +231,7 @@ class SegmentController(QObject):
         active = self._active
         if active is not None and active.number == number:
             self._end(active)
-            self.panel.set_status(_messages.complain(error))
+        self.panel.set_status(_messages.complain(error))
 
     def run_cancelled(self, number: int) -> None:
         """Say how far it came."""

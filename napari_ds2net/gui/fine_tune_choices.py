@@ -170,7 +170,7 @@ class FineTuneChoices(QObject):
         def work() -> NDArray[np.uint8]:
             return correction.thumbnail(2 * PICTURE_PX)
 
-        self._background.run(work, done, lambda _: None)
+        self._background.run(work, done, None)
 
     def _on_remove(self, keys: tuple[Key, ...]) -> None:
         chosen = tuple(self._shown[key] for key in keys if key in self._shown)

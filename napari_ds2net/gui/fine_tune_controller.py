@@ -23,7 +23,7 @@ from ds2net_training.finetuning.events import (
 from ds2net_training.finetuning.settings import FineTuneSettings, StopFile, make_settings
 from napari_ds2net.engine import EngineState, Run
 from napari_ds2net.engine.finetune_job import finetune_model
-from napari_ds2net.errors import DS2NetError
+from napari_ds2net.errors import DS2NetError, EngineError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._background import Background
 from napari_ds2net.gui._bridge import EngineBridge
@@ -128,6 +128,7 @@ class FineTuneController(QObject):
         try:
             self._start()
         except DS2NetError as error:
+            self.panel.set_running(False)
             self.panel.set_status(_messages.complain(error))
 
     def stop(self) -> None:
@@ -154,13 +155,12 @@ class FineTuneController(QObject):
         settings = make_settings(self.panel.mode, minutes=self.panel.minutes)
         folder = self.corrections.workspace_for(parent).folder
         self.models.library.check_new_name(name)
-        stop = StopFile(Path(tempfile.mkdtemp(prefix="ds2net-")) / "stop")
-        start = _Start(parent, str(folder), name, settings, self.panel.device, stop)
+        others = self._uncorrected.gather(settings.most_unlabelled)
+        start = _Start(parent, str(folder), name, settings, self.panel.device, _stop_file())
         self.panel.curves.clear()
         self.panel.before_after.clear()
         self.panel.set_advice("")
         self.panel.set_running(True)
-        others = self._uncorrected.gather(settings.most_unlabelled)
         if others:
             self._collect(start, others)
         else:
@@ -176,7 +176,6 @@ class FineTuneController(QObject):
 
         def done(paths: list[str]) -> None:
             if self._collecting is start:
-                self._collecting = None
                 self._begin(start, paths)
 
         def failed(error: DS2NetError) -> None:
@@ -207,6 +206,7 @@ class FineTuneController(QObject):
             start.stop,
             *more,
         )
+        self._collecting = None
         self._active = _ActiveRun(number, run, start.parent, start.stop)
         self.panel.set_progress(0.0, self._waiting_words())
 
@@ -281,8 +281,8 @@ class FineTuneController(QObject):
         """Say what happened; the corrections stay."""
         if self._active is not None and self._active.number == number:
             self._end(self._active)
-            words = _messages.complain(error)
-            self.panel.set_status(f"{words} Your corrections and models are as they were.")
+        words = _messages.complain(error)
+        self.panel.set_status(f"{words} Your corrections and models are as they were.")
 
     def run_cancelled(self, number: int) -> None:
         """Say that nothing was kept."""
@@ -295,6 +295,23 @@ class FineTuneController(QObject):
         _forget(active)
         self.panel.set_running(False)
         self.panel.set_advice("")
+
+
+def _stop_file() -> StopFile:
+    """Return a file to be, in a folder of its own.
+
+    Raises
+    ------
+    EngineError
+        There is no room for it.
+    """
+    try:
+        return StopFile(Path(tempfile.mkdtemp(prefix="ds2net-")) / "stop")
+    except OSError as error:
+        raise EngineError(
+            f"A fine-tuning needs a folder in {tempfile.gettempdir()}, and none can be made there "
+            f"({error.strerror}); make room."
+        ) from error
 
 
 def _forget(active: _ActiveRun | _Start) -> None:

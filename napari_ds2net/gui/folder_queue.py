@@ -66,11 +66,15 @@ class FolderQueue(QObject):
 
     def open(self, folder: Path) -> None:
         """Rank the images of a folder and open the first."""
-        paths = sorted(
-            str(path)
-            for path in folder.iterdir()
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-        )
+        try:
+            paths = sorted(
+                str(path)
+                for path in folder.iterdir()
+                if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+            )
+        except OSError as error:
+            self._panel.set_status(f"{folder} cannot be read ({error.strerror}).")
+            return
         if not paths:
             kinds = ", ".join(IMAGE_SUFFIXES)
             self._panel.set_status(f"{folder} holds no image; expected {kinds}.")
@@ -127,11 +131,11 @@ class FolderQueue(QObject):
         self._reordering.stop()
         self._waiting = []
         self._corrections.set_waiting(())
-        self._panel.set_running(True)
-        self._panel.set_progress(0.0, f"Looking at {len(paths)} images…")
         self._run = self._bridge.start(
             self, rank_images, paths, self._panel.model, self._panel.device
         )
+        self._panel.set_running(True)
+        self._panel.set_progress(0.0, f"Looking at {len(paths)} images…")
 
     def _on_folder_requested(self) -> None:
         folder = self._panel.ask_for_folder()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Generator
 
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
 from napari_ds2net.engine import EngineState
+from napari_ds2net.errors import DS2NetError, unexpected
 from napari_ds2net.gui._bridge import EngineBridge
 from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui._layers import LayerAdapter, ResultLayers
 from napari_ds2net.gui.painting import PaintingApart
+
+logger = logging.getLogger(__name__)
 
 _LOOK_AGAIN_MS = 20
 """After so long, where layers cannot be made yet."""
@@ -27,8 +31,8 @@ class LayerMaking(QObject):
     ----------
     layers, bridge
         The viewer, and the engine whose start holds Python up.
-    made
-        Called when the layers of some results are there.
+    made, failed
+        Called when the layers of some results are there, and when they cannot be made.
     panel
         A widget of the window in which they appear.
     """
@@ -38,12 +42,13 @@ class LayerMaking(QObject):
         layers: LayerAdapter,
         bridge: EngineBridge,
         made: Callable[[ResultLayers], None],
+        failed: Callable[[ResultLayers, DS2NetError], None],
         panel: QWidget,
     ) -> None:
         super().__init__(panel)
         self._layers = layers
         self._bridge = bridge
-        self._made = made
+        self._made, self._failed = made, failed
         self._painting = PaintingApart(panel)
         self._steps: Generator[None] | None = None
         self._results: ResultLayers | None = None
@@ -105,16 +110,31 @@ class LayerMaking(QObject):
         try:
             next(steps)
         except StopIteration:
-            self._painting.release()
-            results, self._steps, self._results = self._results, None, None
-            self._go_on()
-            if results is not None:
-                self._made(results)
+            self._end()
+        except Exception as error:  # the border: the panel would wait for the layers for ever
+            logger.exception("Layers could not be made")
+            self._end(unexpected(error))
         else:
             if self._steps is not steps:
                 steps.close()
         finally:
             self._timer.start(_TURN_MS)
+
+    def _end(self, error: DS2NetError | None = None) -> None:
+        """Begin with what waits, and tell what became of the layers that were being made."""
+        self._painting.release()
+        results, self._steps, self._results = self._results, None, None
+        self._go_on()
+        if results is None:
+            return
+        if error is None:
+            try:
+                self._made(results)
+            except Exception as surprise:  # the border, as above
+                logger.exception("Layers could not be shown")
+                error = unexpected(surprise)
+        if error is not None:
+            self._failed(results, error)
 
     def _on_layer_removed(self) -> None:
         """Let the window draw itself at once: `_draw_without_them` says why."""

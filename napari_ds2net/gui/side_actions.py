@@ -98,3 +98,4 @@ class SideActions(QObject):
 
     def run_cancelled(self, number: int) -> None:
         """Leave the library as it is."""
+        self._panel.set_status("The engine was closed meanwhile; no model was added.")

@@ -53,7 +53,7 @@ class WorkspaceCare(QObject):
                 self._panel.corrections.set_problems(problems)
 
         self._show_choice()
-        self._background.run(work, done, lambda _: None)
+        self._background.run(work, done, None)
 
     def _show_choice(self) -> None:
         root, shown = self._corrections.root_of(self._panel.model), self._panel.corrections

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Iterator
 
 import napari
@@ -36,6 +37,23 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("show_info", "show_warning", "show_error"):
         monkeypatch.setattr(_messages, name, said.append)
     return said
+
+
+@pytest.fixture(autouse=True)
+def no_surprises(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """What nobody foresaw is logged and said in a sentence, which few tests read."""
+    yield
+    if "surprises" not in request.fixturenames:
+        logged = [r for r in caplog.get_records("call") if r.name.startswith("napari_ds2net.gui")]
+        assert [r.getMessage() for r in logged if r.levelno >= logging.ERROR] == []
+
+
+@pytest.fixture
+def surprises(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """For a test in which something happens that nobody foresaw: what is logged."""
+    return caplog
 
 
 @pytest.fixture(scope="session")

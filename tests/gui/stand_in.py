@@ -19,7 +19,7 @@ from napari_ds2net.engine.jobs import (
     SegmentDone,
     WarmedUp,
 )
-from napari_ds2net.errors import DeviceError, DS2NetError
+from napari_ds2net.errors import DeviceError, DS2NetError, unexpected
 from napari_ds2net.network.card import ModelCard
 
 
@@ -101,6 +101,8 @@ class ThreadEngine:
                 on_finished(end.value)
             except DS2NetError as error:
                 on_failed(error)
+            except Exception as error:  # noqa: BLE001  as the worker does
+                on_failed(unexpected(error))
             finally:
                 run.is_active = False
 
