@@ -15,11 +15,11 @@ from rich.progress import Progress, TaskID
 from napari_ds2net.cli.console import complain, in_words, note, progress, say
 from napari_ds2net.cli.outputs import BIG_ENDING, Job, plan_jobs
 from napari_ds2net.core.export.formats import (
-    MAPS,
-    OF_BIG,
     ExportOptions,
     Format,
+    MapType,
     file_ending,
+    is_png,
     record_path,
 )
 from napari_ds2net.core.file_kinds import is_zarr
@@ -57,8 +57,8 @@ class BigRun:
     keep_name
         Whether the name of the image's file may be written into records.
     formats
-        The files that are wanted too, of `OF_BIG`, and the record of how they were made.
-    polygons
+        The files that are wanted too, and the record of how they were made.
+    map_type, polygons
         As for `BigExport`.
     wanted_channels
         As `channels` of `open_big`.
@@ -73,6 +73,7 @@ class BigRun:
     overwrite: bool = False
     keep_name: bool = False
     formats: tuple[Format, ...] = ()
+    map_type: MapType = MapType.TIFF
     polygons: bool = False
     wanted_channels: tuple[str, ...] = ()
     channels: ChannelsRecord | None = None
@@ -95,35 +96,6 @@ def take_big(
             if count_pixels(path, channels) > from_megapixels * 1e6:
                 big.append(path)
     return big, [path for path in images if path not in big]
-
-
-def not_of_big(wanted: Sequence[Format]) -> str:
-    """Say which of the wanted kinds of files big images do not have, and what they have instead.
-
-    Parameters
-    ----------
-    wanted
-        What ``--save`` asks for.
-
-    Returns
-    -------
-    A sentence or two; empty where all that is wanted is made.
-    """
-    missing = [what for what in wanted if what not in OF_BIG and what not in MAPS]
-    inside = [what for what in wanted if what in MAPS]
-    told: list[str] = []
-    if missing:
-        told.append(f"Not made of big images: {_listed(missing)}.")
-    if inside:
-        told.append(
-            f"Of big images, {_listed(inside)} {'is' if len(inside) == 1 else 'are'} in "
-            f"STEM{BIG_ENDING}, not in files."
-        )
-    elif missing:
-        told.append(f"What is made is STEM{BIG_ENDING}, with mask, {_listed(MAPS)}.")
-    if told and Format.LABELS not in wanted:
-        told.append("--save labels adds STEM_labels.tif.")
-    return " ".join(told)
 
 
 def segment_big(images: Sequence[Path], output: Path, run: BigRun) -> int:
@@ -189,7 +161,7 @@ def segment_one(
     from napari_ds2net.core.export.png_bands import check_png_size
     from napari_ds2net.core.export.record_parts import ChannelsRecord
 
-    if {Format.MASK, Format.INDEXED} & set(run.formats):
+    if any(is_png(what, run.map_type) for what in run.formats):
         check_png_size(opened.plane_shape)
     target = job.folder / f"{job.stem}{BIG_ENDING}"
     kept = target.exists() and not run.overwrite
@@ -198,7 +170,7 @@ def segment_one(
     export = BigExport(
         result=result, name=job.stem, folder=job.folder, overwrite=run.overwrite,
         image=opened, image_name=job.image.name if run.keep_name else None, formats=run.formats,
-        suffix=job.image.suffix, polygons=run.polygons,
+        suffix=job.image.suffix, polygons=run.polygons, map_type=run.map_type,
         channels=run.channels or ChannelsRecord.of(opened.array),
     )  # fmt: skip
     if run.formats and not (kept and all(file.exists() for file in export.files())):
@@ -214,7 +186,7 @@ def _refuse_existing(job: Job, run: BigRun, *, kept: bool) -> None:
     SettingsError
         Some are, and not all of them beside a result that is `kept`.
     """
-    endings = (file_ending(what) for what in run.formats)
+    endings = (file_ending(what, run.map_type) for what in run.formats)
     files = [job.folder / f"{job.stem}{ending}" for ending in endings]
     files.append(record_path(job.stem, job.folder))
     there = [file for file in files if file.exists()]
@@ -247,7 +219,7 @@ def export_big(
         The image, or the folder of the images, whose pixels are measured, and which the record
         knows by their hash; None where they are not at hand.
     wanted
-        What is written; of its formats, those of `OF_BIG`.
+        What is written.
     channels
         Those of the image that are measured, as for `open_big`.
     meaning, pixel_size_um
@@ -269,7 +241,7 @@ def export_big(
                     overwrite=wanted.overwrite,
                     image=None if image is None else open_big(image, channels),
                     image_name=image.name if image is not None and wanted.keep_name else None,
-                    formats=tuple(what for what in OF_BIG if what in wanted.formats),
+                    formats=wanted.formats, map_type=wanted.map_type,
                     meaning=meaning, pixel_size_um=pixel_size_um, polygons=wanted.polygons,
                     suffix=".png" if image is None else image.suffix,
                 )  # fmt: skip
@@ -379,8 +351,3 @@ def _summary(result: BigResult) -> str:
         f"{height} x {width} pixels, {counted}, {found.area_px / (height * width):.1%} of the "
         f"image, mean uncertainty {found.mean_uncertainty:.3f}"
     )
-
-
-def _listed(words: Sequence[str]) -> str:
-    """Join words as a sentence does."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from napari_ds2net.cli.big import export_big, not_of_big
+from napari_ds2net.cli.big import export_big
 from napari_ds2net.cli.console import (
     complain,
     errors_in_words,
@@ -30,7 +30,7 @@ from napari_ds2net.cli.shared_options import (
     Polygons,
     split_channels,
 )
-from napari_ds2net.core.export.formats import OF_BIG, ExportOptions, Format, MapType, parse_formats
+from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
 from napari_ds2net.core.file_kinds import is_zarr
 from napari_ds2net.errors import DS2NetError, ExportError, SettingsError
 from napari_ds2net.library import ModelLibrary
@@ -112,7 +112,7 @@ def export(
 
     Of each STEM_mask.*, STEM_labels.* or STEM.* it writes STEM_labels.tif, STEM_coco.json and so
     on, and STEM_record.json, which says how they were made. Of STEM_segmentation.zarr, the result
-    of a big image, it writes all but overlay and maps, part by part, and the record.
+    of a big image, it writes the same part by part, and the maps too.
     """
     wanted = ExportOptions(
         formats=parse_formats(formats, "--format") if formats else _USUAL,
@@ -124,8 +124,6 @@ def export(
     about = _About(images, split_channels(channels), numbers, pixel_size_um)
     big = [] if model is not None else [path for path in inputs if is_zarr(path)]
     if big:
-        if told := not_of_big(wanted.formats if formats else ()):
-            complain(told, kind="Note")
         failed, total = _export_big(big, output, about, wanted), len(big)
         inputs = [path for path in inputs if path not in big]
         if inputs:
@@ -149,10 +147,9 @@ def _export_big(
     """Write what is wanted of the results of big images; return how many failed."""
     from napari_ds2net.core.export.subject import LabelMeaning
 
-    if not set(OF_BIG) & set(wanted.formats):
-        raise SettingsError(
-            f"Of a big image, {', '.join(OF_BIG)} can be written; name some of them with --format."
-        )
+    for what in wanted.formats:
+        if what.needs_image and about.images is None:
+            raise SettingsError(f"The {what} needs the image of the labels; name it with --images.")
     make_folder(output)
     meaning = None if about.numbers is Numbers.AUTO else LabelMeaning(about.numbers)
     return export_big(

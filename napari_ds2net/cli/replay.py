@@ -16,7 +16,7 @@ from napari_ds2net.cli.predictors import LocalPredictor
 from napari_ds2net.cli.replayed_big import is_of_big, segment_big_again
 from napari_ds2net.cli.replayed_image import find_image
 from napari_ds2net.cli.segmenting import Segmenting, segment_steps
-from napari_ds2net.core.export.formats import OF_BIG, RECORD, ExportOptions, Format, MapType
+from napari_ds2net.core.export.formats import RECORD, ExportOptions, Format, MapType
 from napari_ds2net.errors import DeviceError, ExportError, ModelNotFoundError
 from napari_ds2net.library import ModelLibrary
 
@@ -101,8 +101,8 @@ def replay(
         how_big = BigRun(
             str(model_file), chosen, settings,
             overwrite=overwrite, keep_name=wanted.keep_name,
-            formats=tuple(what for what in OF_BIG if what in wanted.formats) or (Format.LABELS,),
-            channels=channels,
+            formats=wanted.formats if record.files else (Format.LABELS,),
+            map_type=wanted.map_type, channels=channels,
         )  # fmt: skip
         _compare(record, segment_big_again(job, image, loaded, how_big), path)
         return

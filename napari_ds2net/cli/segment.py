@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from napari_ds2net.cli.batch import segment_batch
-from napari_ds2net.cli.big import BIG_MEGAPIXELS, BigRun, not_of_big, segment_big, take_big
+from napari_ds2net.cli.big import BIG_MEGAPIXELS, BigRun, segment_big, take_big
 from napari_ds2net.cli.console import complain, errors_in_words
 from napari_ds2net.cli.job_done import Tally
 from napari_ds2net.cli.outputs import find_images, make_folder, plan_jobs
@@ -28,7 +28,7 @@ from napari_ds2net.cli.shared_options import (
     Threshold,
     split_channels,
 )
-from napari_ds2net.core.export.formats import OF_BIG, ExportOptions, Format, MapType, parse_formats
+from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
 from napari_ds2net.errors import SettingsError
 from napari_ds2net.library import ModelLibrary
 
@@ -136,8 +136,8 @@ def segment(
     segment_summary.csv. Given again, the command leaves out what is finished.
 
     A zarr image of any size, and a TIFF of more than --big-from megapixels, becomes
-    STEM_segmentation.zarr, an OME-Zarr of probability, maps and mask; --save labels,measurements
-    adds a tiled TIFF and a table, coco objects for other programs.
+    STEM_segmentation.zarr, an OME-Zarr of probability, maps and mask; what --save names is written
+    beside it part by part, TIFFs in tiles.
     """
     from napari_ds2net.core.options import InferenceOptions
 
@@ -166,8 +166,6 @@ def segment(
     total = len(absent) + len(big) + len(images)
     tally = Tally()
     if big:
-        if told := not_of_big(wanted or ()):
-            complain(told, kind="Note")
         if scheduler is not None or workers > 1:
             complain(
                 "Big images are segmented by this process, one after the other; --scheduler and "
@@ -177,7 +175,7 @@ def segment(
         run = BigRun(
             model, device, options, pixel_size_um,
             overwrite=overwrite or update, keep_name=keep_name,
-            formats=tuple(what for what in OF_BIG if what in (wanted or ())), polygons=polygons,
+            formats=wanted or (), map_type=maps, polygons=polygons,
             wanted_channels=split_channels(channels),
         )  # fmt: skip
         tally = Tally(failed=segment_big(big, output, run))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ds2net.core.export.colours import Look
-from napari_ds2net.core.export.formats import OF_BIG, Format
+from napari_ds2net.core.export.formats import Format, MapType, is_png
 from napari_ds2net.core.export.png_bands import LONGEST_EDGE_PX, MOST_PIXELS, fits_png
 from napari_ds2net.core.export.run import ExportCancelled, ExportDone, ExportProgress
 from napari_ds2net.errors import ExportError
@@ -17,25 +17,26 @@ if TYPE_CHECKING:
     from napari_ds2net.core.big.export_choice import BigExport
     from napari_ds2net.gui._layers.big_target import BigLayers
 
-WHY_NOT = "Not made of an image this large: it would take all of it in memory."
-_PNG = (Format.MASK, Format.INDEXED)
+WHY_NOT = "A PNG of an image this large is opened by few programs."
 
 
 def possible_formats(shown: BigLayers) -> tuple[Format, ...]:
     """Return the formats that can be made of a result."""
     fits = fits_png(shown.result.shape)
-    return tuple(what for what in OF_BIG if fits or what not in _PNG)
+    return tuple(what for what in Format if fits or not is_png(what))
 
 
 def about_formats(shown: BigLayers) -> str:
-    """Say why not all kinds of files are made."""
-    large = f", and few programs open a PNG of more than {LONGEST_EDGE_PX:,} pixels along an edge "
-    large += f"or {MOST_PIXELS:,} in all"
+    """Say what is special about the files of an image this large."""
+    large = (
+        f" Few programs open a PNG of more than {LONGEST_EDGE_PX:,} pixels along an edge or "
+        f"{MOST_PIXELS:,} in all."
+    )
     png = "" if fits_png(shown.result.shape) else large
     return (
-        "An image this large is exported part by part, its label TIFF in tiles and with smaller "
-        f"copies; the other files would take all of it in memory{png}. Its maps are OME-Zarr, in "
-        f"{shown.path.name} of {shown.path.parent}."
+        "An image this large is exported part by part, its TIFFs in tiles and with smaller "
+        f"copies.{png} Its maps are there as OME-Zarr too, in {shown.path.name} of "
+        f"{shown.path.parent}."
     )
 
 
@@ -61,7 +62,7 @@ def big_export(
     file
         Of the image, None where it has none.
     look
-        The colours of labels; not needed to know the files.
+        The colours of labels and image; not needed to know the files.
     overwrite
         Whether files that are there are replaced.
 
@@ -93,6 +94,7 @@ def big_export(
         meaning=panel.meaning,
         suffix=file.suffix if file is not None and file.suffix else ".png",
         polygons=bool(panel.outlines_field.value),
+        map_type=MapType(str(panel.map_type_field.value)),
         look=look or Look(),
     )
 

@@ -299,7 +299,12 @@ class ExportController(QObject):
         if shown is not None:
             shown.save_part()
             export = big_export.big_export(
-                shown, self.panel, folder, file, self.layers.look_of(labels), overwrite=overwrite
+                shown,
+                self.panel,
+                folder,
+                file,
+                self.layers.look_of(labels, shown.source),
+                overwrite=overwrite,
             )
             return lambda: big_export.run_big_export(export, tell, cancelled)
         subject = self._subject(labels)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 import tifffile
@@ -16,10 +17,8 @@ from typer.testing import Result
 
 from napari_ds2net import segment
 from napari_ds2net.cli import big
-from napari_ds2net.cli.big import not_of_big
 from napari_ds2net.core.big.store import BigResult, Layout
 from napari_ds2net.core.export import png_bands, record
-from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.export.record import RunRecord, hash_pixels
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.options import InferenceOptions
@@ -182,56 +181,41 @@ def test_a_damaged_part_is_told_and_the_next_image_is_done(
     assert not (out / "bad_segmentation.zarr").exists()
 
 
-def test_what_big_images_do_not_have_is_said_once(run: Run, tiled: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("maps", ["tiff", "png"])
+def test_overlay_and_maps_are_those_of_the_same_image_in_memory(
+    maps: str, run: Run, tiled: Path, tmp_path: Path
+) -> None:
+    zarr.save_array(tmp_path / "a.zarr", PIXELS)
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS)
+    choices = ("-m", tiled, "--save", "overlay,probability,uncertainty", "--maps", maps)
+    for kind in ("zarr", "tif"):
+        result = run("segment", tmp_path / f"a.{kind}", "-o", tmp_path / f"of_{kind}", *choices)
+        assert result.exit_code == 0, result.output
+    suffix = "tif" if maps == "tiff" else "png"
+    files = ["a_overlay.png", f"a_probability.{suffix}", f"a_uncertainty.{suffix}"]
+    again = run(
+        "export", tmp_path / "of_zarr" / "a_segmentation.zarr", "-o", tmp_path / "again", "-f",
+        "overlay,probability,uncertainty", "--maps", maps, "--images", tmp_path / "a.zarr",
+    )  # fmt: skip
+    assert again.exit_code == 0, again.output
+    for name in files:
+        expected = imageio.imread(tmp_path / "of_tif" / name)
+        for folder in ("of_zarr", "again"):
+            read = imageio.imread(tmp_path / folder / name)
+            assert read.dtype == expected.dtype
+            np.testing.assert_array_equal(read, expected)
+    record = RunRecord.read(tmp_path / "of_zarr" / "a_record.json")
+    assert [each.name for each in record.files] == files
+
+
+def test_workers_are_said_to_be_for_other_images_once(
+    run: Run, tiled: Path, tmp_path: Path
+) -> None:
     for name in ("a.zarr", "b.zarr"):
         zarr.save_array(tmp_path / name, PIXELS[:70, :70])
-    out = tmp_path / "out"
-    result = run(
-        "segment",
-        tmp_path,
-        "-o",
-        out,
-        "-m",
-        tiled,
-        "--save",
-        "overlay,probability,measurements",
-        "--workers",
-        2,
-    )
+    result = run("segment", tmp_path, "-o", tmp_path / "out", "-m", tiled, "--workers", 2)
     assert result.exit_code == 0, result.output
     assert result.output.count("--workers are for the other images.") == 1
-    assert result.output.count("Not made of big images: overlay.") == 1
-    assert "probability is in STEM_segmentation.zarr, not in files." in result.output
-    assert "--save labels adds STEM_labels.tif." in result.output
-    assert sorted(each.name for each in out.iterdir()) == [
-        "a_measurements.csv", "a_record.json", "a_segmentation.zarr",
-        "b_measurements.csv", "b_record.json", "b_segmentation.zarr",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("wanted", "told"),
-    [
-        ((), ""),
-        ((Format.LABELS,), ""),
-        (
-            (Format.OVERLAY, Format.LABELS),
-            (
-                "Not made of big images: overlay. What is made is STEM_segmentation.zarr, with "
-                "mask, probability, uncertainty, detail and semantic."
-            ),
-        ),
-        (
-            (Format.MASK, Format.DETAIL, Format.SEMANTIC),
-            (
-                "Of big images, detail and semantic are in STEM_segmentation.zarr, not in files. "
-                "--save labels adds STEM_labels.tif."
-            ),
-        ),
-    ],
-)
-def test_the_sentence_names_what_is_asked_for(wanted: tuple[Format, ...], told: str) -> None:
-    assert not_of_big(wanted) == told
 
 
 def test_the_label_tiff_of_a_result_is_exported(run: Run, tmp_path: Path) -> None:
@@ -245,12 +229,10 @@ def test_the_label_tiff_of_a_result_is_exported(run: Run, tmp_path: Path) -> Non
     result.note(complete=True)
     assert run("export", path, "-o", out, "-f", "labels").exit_code == 0
     np.testing.assert_array_equal(tifffile.imread(out / "a_labels.tif"), mask)
-    again = run("export", path, "-o", out, "-f", "labels,overlay")
-    assert again.exit_code == 1
-    assert "Not made of big images: overlay" in again.output
-    neither = run("export", path, "-o", out, "-f", "overlay")
-    assert neither.exit_code == 1
-    assert "Of a big image, mask, labels, indexed, coco, measurements" in neither.output
+    without = run("export", path, "-o", out / "none", "-f", "labels,overlay")
+    assert without.exit_code == 1
+    assert "name it with --images" in " ".join(without.output.split())
+    assert not (out / "none").exists()
     result.levels("mask")[0][:] = np.minimum(mask // 90, 3)
     assert run("export", path, "-o", out, "--overwrite").exit_code == 0
     assert len((out / "a_measurements.csv").read_text().splitlines()) == 4
@@ -309,7 +291,7 @@ def test_pngs_are_written_where_readers_take_their_size(
     assert refused.exit_code == 1
     told = " ".join(refused.stderr.split())
     assert "90 x 130 pixels, and few programs open a PNG of more than 129 along an edge" in told
-    assert "take the label TIFF instead" in told
+    assert "take TIFF instead" in told
     assert list(out.iterdir()) == []  # said before anything is computed
     monkeypatch.setattr(png_bands, "LONGEST_EDGE_PX", 130)
     assert run(*arguments).exit_code == 0

@@ -1,4 +1,4 @@
-"""The panel "Export labels" writes files of a big image, and says why not the others."""
+"""The panel "Export labels" writes files of a big image, part by part."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from qtpy.QtWidgets import QMessageBox
 from napari_ds2net.core.big import exporting
 from napari_ds2net.core.big.store import BigResult
 from napari_ds2net.core.export import png_bands
-from napari_ds2net.core.export.formats import Format
+from napari_ds2net.core.export.formats import MAPS, Format, MapType
+from napari_ds2net.core.export.overlay import draw_overlay
 from napari_ds2net.core.export.record import RunRecord, hash_pixels
 from napari_ds2net.core.export.subject import LabelMeaning
 from napari_ds2net.core.image import ImageData
+from napari_ds2net.gui._layers import ExportLayers
+from napari_ds2net.gui._layers.source import ImageSource
 from napari_ds2net.gui.export_widget import ExportWidget
 from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.big import IMAGE, let_small_be_big, stored
@@ -68,9 +71,9 @@ def test_labels_measurements_and_their_record_are_written(
     qtbot: QtBot, viewer: Any, panel: SegmentWidget, exporter: ExportWidget, folder: Path
 ) -> None:
     assert exporter.formats == (Format.MASK, Format.LABELS, Format.MEASUREMENTS)
-    assert "other files would take all of it in memory" in exporter.about_formats_label.text()
+    assert "its TIFFs in tiles" in exporter.about_formats_label.text()
     assert exporter.about_formats_label.isVisibleTo(exporter)
-    assert "in memory" in str(exporter.format_fields[Format.OVERLAY].tooltip)
+    assert all(field.enabled for field in exporter.format_fields.values())
     assert exporter.files_label.text().split() == FILES
     panel.controller.big.edit_part()
     part = layer(viewer, "slide mask part")
@@ -127,13 +130,35 @@ def test_the_label_png_has_the_colours_that_are_shown(
     np.testing.assert_allclose(shown, np.rint(colour.ravel()[:3] * 255), atol=1)
 
 
+def test_the_overlay_is_as_it_looks_and_maps_are_what_the_network_said(
+    qtbot: QtBot, viewer: Any, exporter: ExportWidget, folder: Path
+) -> None:
+    for what in Format:
+        exporter.format_fields[what].value = what is Format.OVERLAY or what in MAPS
+    exporter.map_type_field.value = MapType.PNG
+    image, mask = layer(viewer, "slide"), layer(viewer, "slide mask")
+    image.contrast_limits, image.gamma, image.colormap = (20, 180), 0.5, "viridis"
+    mask.opacity = 0.25
+    assert export(qtbot, exporter) == f"Wrote 6 files into {folder}."
+    look = ExportLayers.look_of(exporter.controller.layers, mask, ImageSource(image))
+    assert (look.limits, look.gamma, look.opacity) == ((20, 180), 0.5, 0.25)
+    expected = draw_overlay(IMAGE, (IMAGE > 127).astype(np.uint8), look)
+    assert (expected[0, 0] == (68, 1, 84)).all()  # viridis
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / "slide_overlay.png")), expected)
+    said = np.asarray(Image.open(folder / "slide_probability.png"))
+    np.testing.assert_array_equal(said, IMAGE.astype(np.uint16) * 257)
+    doubt = np.asarray(Image.open(folder / "slide_uncertainty.png"), float) / 65535
+    np.testing.assert_allclose(doubt, 1 - np.abs(2 * (IMAGE / 255) - 1), atol=1e-5)
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / "slide_detail.png")), said)
+
+
 def test_a_png_that_nobody_opens_is_not_offered(
     exporter: ExportWidget, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(png_bands, "MOST_PIXELS", 100)
     exporter.controller.refresh()
     assert exporter.formats == (Format.LABELS, Format.MEASUREMENTS)
-    assert "few programs open a PNG of more than 65,500" in exporter.about_formats_label.text()
+    assert "Few programs open a PNG of more than 65,500" in exporter.about_formats_label.text()
 
 
 def test_nothing_is_overwritten_without_asking(

@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_ds2net.core.big.store import MASK, PROBABILITY, BigResult
 from napari_ds2net.core.export.colours import Look
-from napari_ds2net.core.export.formats import Format, file_ending, record_path
+from napari_ds2net.core.export.formats import Format, MapType, file_ending, is_png, record_path
 from napari_ds2net.core.export.measurements import MEASURED
 from napari_ds2net.core.export.plan import check_name
 from napari_ds2net.core.export.png_bands import check_png_size
@@ -19,6 +19,7 @@ from napari_ds2net.core.export.subject import ExportSubject, LabelMeaning, meani
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.measures import Measures
 from napari_ds2net.core.options import InferenceOptions
+from napari_ds2net.errors import ExportError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +43,7 @@ class BigExport:
     channels
         Those that the network saw; None for an image without an axis of channels.
     formats
-        The kinds of files, of `OF_BIG`.
+        The kinds of files.
     meaning
         What the mask's numbers stand for; as the mask was made if None.
     pixel_size_um
@@ -51,8 +52,10 @@ class BigExport:
         Of the image's own file; COCO names the image with it.
     polygons
         Whether COCO outlines are polygons where they can be; else all are RLE.
+    map_type
+        How maps are stored.
     look
-        The colours of labels.
+        The colours of labels, and how the image looks under them.
     """
 
     result: BigResult
@@ -67,6 +70,7 @@ class BigExport:
     pixel_size_um: float | None = None
     suffix: str = ".png"
     polygons: bool = False
+    map_type: MapType = MapType.TIFF
     look: Look = field(default_factory=Look)
 
     def files(self) -> list[Path]:
@@ -75,12 +79,17 @@ class BigExport:
         Raises
         ------
         ExportError
-            The name is none for a file, or the image too large for a PNG.
+            The name is none for a file, the image too large for a PNG, or not at hand.
         """
         check_name(self.name)
-        if {Format.MASK, Format.INDEXED} & set(self.formats):
+        if any(is_png(what, self.map_type) for what in self.formats):
             check_png_size(self.result.shape)
-        endings = (file_ending(what) for what in self.formats)
+        for what in self.formats:
+            if what.needs_image and self.image is None:
+                raise ExportError(
+                    f"The {what} needs the image that the labels belong to; choose it."
+                )
+        endings = (file_ending(what, self.map_type) for what in self.formats)
         return [
             *(self.folder / f"{self.name}{ending}" for ending in endings),
             record_path(self.name, self.folder),

@@ -39,8 +39,6 @@ MAPS = (Format.PROBABILITY, Format.UNCERTAINTY, Format.DETAIL, Format.SEMANTIC)
 """The formats that write a map of float32 in [0, 1]."""
 OF_LABELS = tuple(each for each in Format if each not in MAPS)
 """The formats that write labels, or what is measured of them."""
-OF_BIG = (Format.MASK, Format.LABELS, Format.INDEXED, Format.COCO, Format.MEASUREMENTS)
-"""The formats that are written of an image that is read part by part."""
 RECORD = "record"
 """The word for the run record in file names."""
 
@@ -98,6 +96,11 @@ def file_ending(what: Format, map_type: MapType = MapType.TIFF) -> str:
     if what.is_map:
         return f"_{what}.tif" if map_type is MapType.TIFF else f"_{what}.png"
     return f"_{what}.{_SUFFIXES[what]}"
+
+
+def is_png(what: Format, map_type: MapType = MapType.TIFF) -> bool:
+    """Tell whether a format is written as PNG."""
+    return file_ending(what, map_type).endswith(".png")
 
 
 def record_path(name: str, folder: Path) -> Path:

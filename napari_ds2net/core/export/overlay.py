@@ -14,7 +14,12 @@ _PX_OF_SIDE = 400
 """An outline is as many pixels wide as this fits into the shorter side."""
 
 
-def draw_overlay(image: NDArray[Any], labels: NDArray[Any], look: Look) -> NDArray[np.uint8]:
+def draw_overlay(
+    image: NDArray[Any],
+    labels: NDArray[Any],
+    look: Look,
+    outline: NDArray[np.bool_] | None = None,
+) -> NDArray[np.uint8]:
     """Draw labels over an image: areas in colour, outlines opaque.
 
     Parameters
@@ -25,6 +30,9 @@ def draw_overlay(image: NDArray[Any], labels: NDArray[Any], look: Look) -> NDArr
         Integers of 0 or more, shape (Y, X).
     look
         Limits, colours, opacity and outline.
+    outline
+        bool, shape (Y, X): where outlines are, of a part of an image whose labels go on; found
+        here if None.
 
     Returns
     -------
@@ -36,10 +44,10 @@ def draw_overlay(image: NDArray[Any], labels: NDArray[Any], look: Look) -> NDArr
     index = inverse.reshape(labels.shape)
     alpha = np.where(numbers == 0, np.float32(0), colours[:, 3])
     opacity = alpha[index] * np.float32(look.opacity)
-    width = look.contour_px
-    width = max(1, round(min(labels.shape) / _PX_OF_SIDE)) if width is None else width
-    if width:
+    width = outline_width(look, labels.shape)
+    if outline is None and width:
         outline = outlines(labels, width)
+    if outline is not None:
         opacity[outline] = alpha[index[outline]]
     opacity = opacity[..., None]
     picture *= 1 - opacity
@@ -51,7 +59,7 @@ def brightness(image: NDArray[Any], look: Look) -> NDArray[np.uint8]:
     """Return an image as a screen shows it: uint8, shape (Y, X, 3)."""
     if image.ndim == 3 and look.limits is None:
         return _colour(image[..., :3])
-    low, high = _limits(image) if look.limits is None else look.limits
+    low, high = own_limits(image) if look.limits is None else look.limits
     exact = np.can_cast(image.dtype, np.float32)
     values = np.nan_to_num(np.asarray(image, np.float32 if exact else np.float64))
     with np.errstate(over="ignore"):  # what was infinite goes beyond
@@ -63,6 +71,13 @@ def brightness(image: NDArray[Any], look: Look) -> NDArray[np.uint8]:
         return np.repeat(grey[..., None], 3, axis=-1)
     index = np.rint(values * (len(look.colormap) - 1)).astype(np.intp)
     return np.asarray(look.colormap[index], np.uint8)
+
+
+def outline_width(look: Look, shape: tuple[int, ...]) -> int:
+    """Return how many pixels wide the outlines of an image (Y, X) are; 0 where there are none."""
+    if look.contour_px is not None:
+        return look.contour_px
+    return max(1, round(min(shape) / _PX_OF_SIDE))
 
 
 def outlines(labels: NDArray[Any], width_px: int) -> NDArray[np.bool_]:
@@ -91,10 +106,29 @@ def _colour(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(np.rint(share.clip(0, 1) * 255), np.uint8)
 
 
-def _limits(image: NDArray[Any]) -> tuple[float, float]:
+def own_limits(image: NDArray[Any]) -> tuple[float, float]:
+    """Return what is black and white of grey values: the ends of their type, or of themselves."""
     if image.dtype == np.bool_:
         return 0.0, 1.0
     if image.dtype == np.uint8:
         return 0.0, 255.0
     finite = image[np.isfinite(image)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+
+
+class GreyLimits:
+    """What `own_limits` says of an image whose rows come part by part."""
+
+    def __init__(self) -> None:
+        self._ends: list[tuple[float, float]] = []
+
+    def add(self, part: NDArray[Any]) -> None:
+        """Look at some rows, (n, X)."""
+        if part.dtype.kind != "f" or np.isfinite(part).any():
+            self._ends.append(own_limits(part))
+
+    def limits(self) -> tuple[float, float]:
+        """Return what is black and white of all that was added."""
+        if not self._ends:
+            return 0.0, 1.0
+        return min(low for low, _ in self._ends), max(high for _, high in self._ends)

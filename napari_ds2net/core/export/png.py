@@ -70,8 +70,13 @@ def indexed_kind(highest: int, look: Look) -> tuple[np.dtype[Any], bytes]:
 
 def save_map_png(file: BinaryIO, values: NDArray[np.float32]) -> None:
     """Write a map in [0, 1], (Y, X), with 16 bits: 0 for 0, 65535 for 1."""
+    Image.fromarray(map_steps(values)).save(file, format="PNG")
+
+
+def map_steps(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return values in [0, 1] as whole numbers from 0 to 65535."""
     clipped = np.nan_to_num(values).astype(np.float64).clip(0, 1)
-    Image.fromarray(np.rint(clipped * _DEEPEST).astype(np.uint16)).save(file, format="PNG")
+    return np.asarray(np.rint(clipped * _DEEPEST), np.uint16)
 
 
 def save_picture_png(file: BinaryIO, pixels: NDArray[np.uint8]) -> None:

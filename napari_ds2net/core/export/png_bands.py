@@ -7,6 +7,7 @@ are packed as one stream over as many chunks as there are bands.
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ LONGEST_EDGE_PX = 65_500
 MOST_PIXELS = 2**30
 """More is not opened by many programs: OpenCV stops there, others before."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_GREY, _PALETTE = 0, 3
+_GREY, _COLOUR, _PALETTE = 0, 2, 3
 _LEVEL = 6
 """Of packing, as Pillow has it."""
 
@@ -42,8 +43,8 @@ def check_png_size(shape: tuple[int, int]) -> None:
     if not fits_png(shape):
         raise ExportError(
             f"The image has {shape[0]:,} x {shape[1]:,} pixels, and few programs open a PNG of "
-            f"more than {LONGEST_EDGE_PX:,} along an edge or {MOST_PIXELS:,} in all; take the "
-            "label TIFF instead."
+            f"more than {LONGEST_EDGE_PX:,} along an edge or {MOST_PIXELS:,} in all; take "
+            "TIFF instead."
         )
 
 
@@ -54,7 +55,7 @@ def save_png_bands(
     bands: Iterable[NDArray[Any]],
     palette: bytes = b"",
 ) -> None:
-    """Write a grey PNG, or one with a palette.
+    """Write a grey PNG, one with a palette, or one of colours.
 
     Parameters
     ----------
@@ -65,19 +66,23 @@ def save_png_bands(
     dtype
         uint8 or uint16.
     bands
-        Rows (n, X) of that type, from the top.
+        Rows (n, X) of that type, from the top; (n, X, 3) of colours.
     palette
         Red, green and blue of every value, for uint8; grey if empty.
     """
     height, width = shape
-    depth, kind = 8 * dtype.itemsize, _PALETTE if palette else _GREY
+    each = iter(bands)
+    first = next(each)
+    kind = _PALETTE if palette else _COLOUR if first.ndim == 3 else _GREY
+    depth = 8 * dtype.itemsize
     file.write(_SIGNATURE)
     _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
     if palette:
         _chunk(file, b"PLTE", palette)
     packer = zlib.compressobj(_LEVEL)
-    for band in bands:
-        stored = np.ascontiguousarray(band, dtype.newbyteorder(">")).view(np.uint8)
+    for band in itertools.chain((first,), each):
+        rows = band.reshape(len(band), -1)
+        stored = np.ascontiguousarray(rows, dtype.newbyteorder(">")).view(np.uint8)
         _chunk(file, b"IDAT", packer.compress(np.pad(stored, ((0, 0), (1, 0))).data))
     _chunk(file, b"IDAT", packer.flush())
     _chunk(file, b"IEND", b"")

@@ -234,9 +234,9 @@ class ExportLayers:
             look=_look(labels, image, source) if copied else Look(),
         )
 
-    def look_of(self, labels: Labels) -> Look:
-        """Take the colours that the window shows of labels."""
-        return _look(labels, None, None)
+    def look_of(self, labels: Labels, source: ImageSource) -> Look:
+        """Take the colours that the window shows of labels and of the image they lie on."""
+        return _look(labels, source.layer, source)
 
     def _source_of(self, image: Image) -> ImageSource:
         results = self._layers.existing_results(image)

@@ -86,5 +86,6 @@ def export_ordinary(
         image=image,
         meaning=LabelMeaning.OBJECTS if splits else LabelMeaning.CLASSES,
         classes=result.classes,
+        look=big.look,
     )
     return export(subject, ExportOptions(formats=formats, **more), folder).files

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_ds2net.core.big import label_tiff
+from napari_ds2net.core.big import tiled_tiff
 from napari_ds2net.core.big.editing import write_part
 from napari_ds2net.core.big.export_choice import BigExport
 from napari_ds2net.core.big.exporting import export_big
@@ -66,7 +66,7 @@ def mask_of(result: BigResult) -> Any:
 def test_the_tiff_has_the_pixels_and_the_record_says_how_they_were_made(
     result: BigResult, folder: Path, tiles: ModelCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(label_tiff, "TILE_PX", 64)
+    monkeypatch.setattr(tiled_tiff, "TILE_PX", 64)
     told: list[ExportProgress] = []
     export = BigExport(result=result, name="s", folder=folder, image=IMAGE, image_name="s.zarr")
     done = export_big(export, told.append)
@@ -148,7 +148,7 @@ def test_nothing_is_left_of_an_export_that_is_cancelled_or_fails(
 def test_an_edit_in_the_middle_does_not_wrap_numbers(
     result: BigResult, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(label_tiff, "TILE_PX", 64)
+    monkeypatch.setattr(tiled_tiff, "TILE_PX", 64)
 
     def paint(event: ExportProgress) -> None:
         if event.name:  # the first strip is on its way
