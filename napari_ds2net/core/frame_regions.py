@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ds2net.core.events import SteppedDown, TileDone
+from napari_ds2net.core.events import TileDone
 from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.export.record_parts import RegionRecord
-from napari_ds2net.core.frame_result import FrameResult, frame_result
+from napari_ds2net.core.frame_result import FrameResult, frame_result, noted_steps
 from napari_ds2net.core.postprocess import postprocess
 from napari_ds2net.core.prediction import Prediction
-from napari_ds2net.steps import Steps
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,13 +60,9 @@ def region_steps(
     notes: list[str] = []
     whole: Prediction | None = None
     for region in regions:
-        steps = Steps(predict_steps(pixels[region.place], network, card, plan, options))
-        for event in steps:
-            if isinstance(event, SteppedDown):
-                notes.append(event.reason)
-            else:
-                yield event
-        whole = _with_part(whole, steps.result, region, pixels.shape[:2])
+        steps = predict_steps(pixels[region.place], network, card, plan, options)
+        part = yield from noted_steps(steps, notes)
+        whole = _with_part(whole, part, region, pixels.shape[:2])
     if whole is None:
         raise ValueError("There is no region.")
     made = options.postprocessing(card)

@@ -79,13 +79,22 @@ def frame_steps(
     from napari_ds2net.core.inference import predict_steps
 
     notes: list[str] = []
-    steps = Steps(predict_steps(pixels, network, card, plan, options))
-    for event in steps:
+    steps = predict_steps(pixels, network, card, plan, options)
+    prediction = yield from noted_steps(steps, notes)
+    return frame_result(prediction, wanted, notes)
+
+
+def noted_steps(
+    steps: Generator[TileDone | SteppedDown, None, Prediction], notes: list[str]
+) -> Generator[TileDone, None, Prediction]:
+    """Go on with `steps`, and put what is to be told of smaller and slower ways into `notes`."""
+    told = Steps(steps)
+    for event in told:
         if isinstance(event, SteppedDown):
             notes.append(event.reason)
         else:
             yield event
-    return frame_result(steps.result, wanted, notes)
+    return told.result
 
 
 def frame_result(
