@@ -102,6 +102,19 @@ def altered(draw: st.DrawFn, whole: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
+def full_disk(largest_bytes: int) -> Generator[None]:
+    """Have the system refuse to let any file grow beyond a size, as a disk that is full does."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
 def little_memory() -> Generator[None]:
     """Fail where this process grows far beyond the size of what it reads."""
     before = _peak_bytes()

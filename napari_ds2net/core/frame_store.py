@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ds2net.errors import ExportError
+
 _IN_MEMORY_BYTES = 32 * 2**20
 """Up to that size nothing is written to the disk."""
 _FAST = 1
@@ -34,6 +36,7 @@ class FrameStore:
 
     def __init__(self, frames: tuple[int, ...], folder: Path) -> None:
         self._frames = frames
+        self._folder = folder
         self._file = tempfile.SpooledTemporaryFile(  # closed in `close`  # noqa: SIM115
             max_size=_IN_MEMORY_BYTES, dir=str(folder)
         )
@@ -67,14 +70,21 @@ class FrameStore:
 
         Raises
         ------
-        OSError
+        ExportError
             The disk is full.
         """
         content: bytes | memoryview = np.ascontiguousarray(plane).data.cast("B")
         if plane.dtype.kind in "biu":
             content = zlib.compress(content, _FAST)
-        at = self._file.seek(0, 2)
-        self._file.write(content)
+        try:
+            at = self._file.seek(0, 2)
+            self._file.write(content)
+        except OSError as error:
+            raise ExportError(
+                f"Frames that wait to be written cannot be kept in {self._folder} "
+                f"({error.strerror or error}). Nothing was changed; free some space, or choose "
+                "another disk."
+            ) from error
         self._places.append((at, len(content)))
         self._plane = plane.shape
         self._dtypes.append(plane.dtype)

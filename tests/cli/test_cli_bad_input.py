@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import Result
 
 from napari_ds2net.cli import summary
 from napari_ds2net.cli.summary import NAME
-from napari_ds2net.core import frame_store
 from tests.core.test_files import png_of
 
 Run = Callable[..., Result]
@@ -99,18 +99,18 @@ def test_a_disk_that_fills_up_stops_nothing_else(
     run: Run, tiny_file: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first image finds no room, and neither does a line of the table; then there is some."""
-    monkeypatch.setattr(frame_store, "_IN_MEMORY_BYTES", 1)
     stack = np.random.default_rng(0).integers(0, 256, (2, 40, 50), dtype=np.uint8)
     tifffile.imwrite(folder / "stack.tif", stack, photometric="minisblack")
     full = OSError(errno.ENOSPC, "No space left on device")
-    append, as_text = frame_store.FrameStore.append, summary._text  # pyright: ignore[reportPrivateUsage]
+    as_text = summary._text  # pyright: ignore[reportPrivateUsage]
     calls: list[str] = []
 
-    def append_once(self: frame_store.FrameStore, plane: NDArray[Any]) -> None:
-        calls.append("store")
-        if calls.count("store") == 2:
-            raise full
-        append(self, plane)
+    class FullFile(io.BytesIO):
+        def write(self, content: Any, /) -> int:
+            calls.append("store")
+            if calls.count("store") == 2:
+                raise full
+            return super().write(content)
 
     def as_text_once(rows: object) -> bytes:
         calls.append("text")
@@ -118,13 +118,14 @@ def test_a_disk_that_fills_up_stops_nothing_else(
             raise full
         return as_text(rows)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(frame_store.FrameStore, "append", append_once)
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: FullFile())
     monkeypatch.setattr(summary, "_text", as_text_once)
     out = tmp_path / "out"
     command = ["segment", folder, "-m", tiny_file, "-o", out, "--save", "mask,uncertainty"]
     result = run(*command)
     assert result.exit_code == 1
-    assert "stack.tif: No space left on device." in result.stderr
+    assert "stack.tif: Frames that wait to be written cannot be kept" in result.stderr
+    assert "(No space left on device). Nothing was changed; free some space" in result.stderr
     assert "The summary cannot be written: No space left on device." in result.stderr
     assert {row["status"] for row in rows(out).values()} == {"failed", "done"}
     assert not list(out.glob("stack*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from napari_ds2net.core.big.exporting import export_big
 from napari_ds2net.core.big.segmenting import big_steps
 from napari_ds2net.core.big.store import MASK, BigResult, Layout
 from napari_ds2net.core.events import RowsDone
+from napari_ds2net.core.export.formats import OF_BIG, Format
 from napari_ds2net.core.export.record import RunRecord, hash_labels, hash_pixels
 from napari_ds2net.core.export.run import ExportCancelled, ExportProgress
 from napari_ds2net.core.image import ImageData
@@ -27,6 +29,7 @@ from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.errors import ExportError
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.steps import result_of
+from tests.damage import full_disk
 
 SHAPE = (150, 171)
 IMAGE = ImageData(
@@ -227,3 +230,17 @@ def test_the_time_of_all_runs_is_counted(
     assert anew is not None
     assert anew.seconds is not None
     assert 1000 < anew.seconds < 1100
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX limits")
+@pytest.mark.parametrize("what", OF_BIG)
+def test_a_disk_that_fills_up_leaves_no_file(result: BigResult, folder: Path, what: Format) -> None:
+    (folder / "old.txt").write_text("old")
+    export = BigExport(result=result, name="s", folder=folder, image=IMAGE, formats=(what,))
+    said = rf"s_{what}.* cannot be written.*Nothing was changed; free some space, or choose"
+    with full_disk(150), pytest.raises(ExportError, match=said):
+        export_big(export)
+    assert [path.name for path in folder.iterdir()] == ["old.txt"]
+    export_big(export)
+    (written,) = folder.glob(f"s_{what}*")
+    assert written.stat().st_size > 150

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from napari_ds2net.core.export.atomic import FileSet, remove_leftovers
-from napari_ds2net.core.export.formats import ExportOptions, Format
+from napari_ds2net.core.export.formats import MAPS, ExportOptions, Format, MapType
 from napari_ds2net.core.export.run import ExportCancelled, export, export_steps
-from napari_ds2net.core.export.subject import ExportSubject
+from napari_ds2net.core.export.subject import ExportSubject, LabelMeaning
+from napari_ds2net.core.image import ImageData
 from napari_ds2net.errors import ExportError
+from tests.damage import full_disk
 
 ROOT = Path(__file__).parents[3]
 LABELS = np.eye(40, dtype=np.uint8)
@@ -35,24 +37,6 @@ def half(file):
 with FileSet(overwrite=True) as files:
     files.write(Path(sys.argv[1]) / "a.png", lambda file: file.write(b"whole"))
     files.write(Path(sys.argv[1]) / "b.png", half)
-"""
-FULL = """
-import resource, signal, sys
-import numpy as np
-from pathlib import Path
-from napari_ds2net.core.export.formats import ExportOptions, Format
-from napari_ds2net.core.export.run import export
-from napari_ds2net.core.export.subject import ExportSubject
-from napari_ds2net.errors import ExportError
-
-noise = np.random.default_rng(0).random((300, 300), np.float32)
-subject = ExportSubject(name="a", labels=(noise > 0.5), maps={Format.PROBABILITY: noise})
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-try:
-    export(subject, ExportOptions(formats=(Format.MASK, Format.PROBABILITY)), Path(sys.argv[1]))
-except ExportError as error:
-    print(error)
 """
 
 
@@ -89,12 +73,29 @@ def test_a_killed_export_leaves_the_old_file_and_the_next_one_cleans_up(tmp_path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX limits")
-def test_a_file_that_the_system_refuses_to_let_grow(tmp_path: Path) -> None:
-    process = run_python(FULL, tmp_path)
-    said, _ = process.communicate(timeout=60)
-    assert "a_probability.tif cannot be written" in said
-    assert "free some space" in said
+@pytest.mark.parametrize("map_type", MapType)
+@pytest.mark.parametrize("what", Format)
+def test_a_disk_that_fills_up_while_any_kind_of_file_is_written(
+    tmp_path: Path, what: Format, map_type: MapType
+) -> None:
+    """Of a stack, whose files are several, or of several pages."""
+    noise = np.random.default_rng(0).random((2, 200, 200), np.float32)
+    whole = ExportSubject(
+        name="a",
+        labels=(noise > 0.7) * np.arange(1, 201).reshape(200, 1),
+        maps=dict.fromkeys(MAPS, noise),
+        axes="tyx",
+        image=ImageData(array=noise, axes="tyx"),
+        meaning=LabelMeaning.OBJECTS,
+    )
+    options = ExportOptions(formats=(what,), map_type=map_type)
+    said = rf"a_.*{what}.* cannot be written.*Nothing was changed; free some space, or choose"
+    with full_disk(6000), pytest.raises(ExportError, match=said):
+        export(whole, options, tmp_path)
     assert names(tmp_path) == []
+    export(whole, options, tmp_path)
+    written = [path.stat().st_size for path in tmp_path.glob(f"a_*{what}*")]
+    assert written and min(written) > 6000
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
