@@ -2,7 +2,7 @@
 
     python -m benchmarks.many [--kind mp4|tif] [--frames N N] [--model NAME] [--save WORDS]
                               [--only memory|workers|schedule] [--images N] [--rounds N]
-                              [--json FILE]
+                              [--wait SECONDS] [--json FILE]
 
 Memory is the peak of ``ds2net segment`` on videos or stacks of two lengths, each in a process of
 its own. Time is that process's on the processor; its start is left out of what a frame more takes.
@@ -38,7 +38,8 @@ import psutil
 import tifffile
 from numpy.typing import NDArray
 
-from benchmarks.schedule import measure_schedule
+from benchmarks.measure import median_ratio
+from benchmarks.schedule import WAIT_S, measure_schedule
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.phantoms import phantoms
 from napari_ds2net.engine.batch_job import segment_frame
@@ -143,7 +144,7 @@ def measure_workers(images: int, rounds: int) -> dict[str, float]:
                 _do(pool, frames, model)
                 times[name].append(time.perf_counter() - started)
         client_after, workers_after = _cpu_seconds()
-    ratio = statistics.median(a / b for a, b in zip(times["one"], times["two"], strict=True))
+    ratio = median_ratio(times["one"], times["two"])
     done = 2 * rounds * images
     seconds = sum(times["one"]) + sum(times["two"])
     client_ms = 1000 * (client_after - client - background * seconds) / done
@@ -161,17 +162,15 @@ def measure_processes(images: int, rounds: int) -> float:
     """Time one against two processes in turns that compute and hand nothing on."""
     model = str(ModelLibrary().find(_MODEL).resolve())
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are started
-    ratios: list[float] = []
+    times: dict[int, list[float]] = {1: [], 2: []}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         list(pool.map(_compute, [model] * 2, [4] * 2))  # both load the network
         for _ in range(rounds):
-            seconds: list[float] = []
-            for count in (1, 2):
+            for count, seconds in times.items():
                 started = time.perf_counter()
                 list(pool.map(_compute, [model] * count, [images // count] * count))
                 seconds.append(time.perf_counter() - started)
-            ratios.append(seconds[0] / seconds[1])
-    ratio = statistics.median(ratios)
+    ratio = median_ratio(times[1], times[2])
     print(f"two processes that only compute: median ratio {ratio:.2f}")
     return ratio
 
@@ -201,8 +200,8 @@ def _cpu_seconds() -> tuple[float, float]:
     return time.process_time(), workers
 
 
-def main() -> None:
-    """Measure, print, and write what was found."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, and write what was found; `arguments` are those of the command if None."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kind", choices=["mp4", "tif"], default="mp4", help="of the files")
     parser.add_argument("--frames", type=int, nargs=2, default=(100, 1000))
@@ -211,8 +210,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["memory", "workers", "schedule"])
+    parser.add_argument("--wait", type=float, default=WAIT_S, help="seconds, of who waits")
     parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     found: dict[str, object] = {"load": os.getloadavg()[0], "cores": os.cpu_count()}
     if options.only in (None, "memory"):
         found["memory"] = measure_memory(options.kind, options.frames, options.model, options.save)
@@ -221,7 +221,7 @@ def main() -> None:
         found["processes_ratio"] = measure_processes(options.images, options.rounds)
     if options.only in (None, "schedule"):
         found["waiting_instead_of_computing"] = measure_schedule(
-            _MODEL, options.images, options.rounds
+            _MODEL, options.images, options.rounds, options.wait
         )
     if options.json is not None:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ import io
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_ds2net.cli.batch import segment_batch
+from napari_ds2net.cli.job_done import Tally
 from napari_ds2net.cli.outputs import plan_jobs
-from napari_ds2net.cli.predictors import OnTile, Outcome, PoolPredictor, Task
+from napari_ds2net.cli.predictors import PoolPredictor, Work
 from napari_ds2net.cli.segmenting import Segmenting
 from napari_ds2net.core.export.formats import ExportOptions, Format
 from napari_ds2net.core.frame_result import FrameResult
@@ -29,6 +30,7 @@ from napari_ds2net.engine.pool import Pool, private_pool
 
 WAIT_S = 0.15
 """What a frame of the sample image's size takes of a worker's processor."""
+WORKERS = (1, 2, 4)
 _WANTED = ExportOptions(formats=(Format.MASK,))
 
 
@@ -62,26 +64,18 @@ class WaitingPredictor(PoolPredictor):
 
     def __init__(self, pool: Pool, model: str, seconds: float) -> None:
         super().__init__(pool, model, "cpu", InferenceOptions())
-        self._workers = pool
         self._seconds = seconds
 
-    def outcomes(
-        self, tasks: Iterable[Task], wanted: Sequence[Format], on_tile: OnTile
-    ) -> Iterator[Outcome]:
-        """Have the workers wait for every frame; see `Predictor`."""
-
-        def arguments(task: Task) -> tuple[object, ...] | None:
-            return None if task.pixels is None else (task.pixels, self._seconds)
-
-        for task, result in self._workers.in_order(wait_for_frame, tasks, arguments):
-            if result is None:
-                raise RuntimeError(f"{task.job.image.name} could not be read: {task.failure}")
-            yield task, result
+    def work(self, wanted: Sequence[Format]) -> tuple[Work, tuple[object, ...]]:
+        """Return what the workers do; see `PoolPredictor`."""
+        return wait_for_frame, (self._seconds,)
 
 
-def measure_schedule(model: str, images: int, rounds: int) -> dict[str, float]:
-    """Time the same batch with one, two and four workers, in turns; return images a second."""
-    rates: dict[int, list[float]] = {1: [], 2: [], 4: []}
+def measure_schedule(
+    model: str, images: int, rounds: int, wait_s: float = WAIT_S
+) -> dict[str, float]:
+    """Time the same batch with one worker and with more, in turns; return images a second."""
+    rates: dict[int, list[float]] = {workers: [] for workers in WORKERS}
     with tempfile.TemporaryDirectory() as folder:
         files = _write_images(Path(folder), images)
         for turn in range(rounds):
@@ -89,20 +83,20 @@ def measure_schedule(model: str, images: int, rounds: int) -> dict[str, float]:
                 output = Path(folder) / f"{turn}-{workers}"
                 output.mkdir()
                 with private_pool(workers, threads=1) as pool:
-                    predictor = WaitingPredictor(pool, model, WAIT_S)
+                    predictor = WaitingPredictor(pool, model, wait_s)
                     _batch(files[: 2 * workers], predictor, output / "first")
                     started = time.perf_counter()
                     _batch(files, predictor, output / "all")
                     found.append(images / (time.perf_counter() - started))
     middle = {workers: statistics.median(found) for workers, found in rates.items()}
-    print(f"waiting instead of computing, {1000 * WAIT_S:.0f} ms an image, {images} images:")
+    print(f"waiting instead of computing, {1000 * wait_s:.0f} ms an image, {images} images:")
     print("workers  images/s  of one worker's  of what waiting alone allows")
     for workers, rate in middle.items():
-        share = rate * WAIT_S / workers
+        share = rate * wait_s / workers
         print(f"{workers:7}  {rate:8.2f}  {rate / middle[1]:14.2f}x  {share:27.1%}")
     named = {f"images_per_s_{workers}": rate for workers, rate in middle.items()}
-    ratios = {f"ratio_{workers}": middle[workers] / middle[1] for workers in (2, 4)}
-    return {"wait_s": WAIT_S, "images": images, **named, **ratios}
+    ratios = {f"ratio_{workers}": middle[workers] / middle[1] for workers in WORKERS if workers > 1}
+    return {"wait_s": wait_s, "images": images, **named, **ratios}
 
 
 def _write_images(folder: Path, count: int) -> list[Path]:
@@ -120,5 +114,5 @@ def _batch(files: Sequence[Path], predictor: WaitingPredictor, output: Path) -> 
     how = Segmenting(predictor, InferenceOptions(), _WANTED)
     with contextlib.redirect_stdout(io.StringIO()):
         tally = segment_batch(jobs, how, output)
-    if tally.failed:
+    if tally != Tally():
         raise RuntimeError(f"{tally.failed} of {len(files)} images failed")

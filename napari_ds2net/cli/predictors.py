@@ -57,6 +57,7 @@ class Task:
 
 Outcome = tuple[Task, "FrameResult | DS2NetError | OSError"]
 OnTile = Callable[[Task, "TileDone"], None]
+Work = Callable[..., "FrameResult"]
 
 
 class Predictor(Protocol):
@@ -185,16 +186,22 @@ class PoolPredictor:
         self, tasks: Iterable[Task], wanted: Sequence[Format], on_tile: OnTile
     ) -> Iterator[Outcome]:
         """Segment frames; see `Predictor`."""
-        from napari_ds2net.engine.batch_job import segment_frame
+        work, choices = self.work(wanted)
 
         def arguments(task: Task) -> tuple[object, ...] | None:
-            return None if task.pixels is None else (task.pixels, *self._choices, tuple(wanted))
+            return None if task.pixels is None else (task.pixels, *choices)
 
         def nbytes(task: Task) -> int:
             return 0 if task.pixels is None else task.pixels.nbytes
 
-        for task, result in self._pool.in_order(segment_frame, tasks, arguments, nbytes):
+        for task, result in self._pool.in_order(work, tasks, arguments, nbytes):
             yield task, _failure_of(task) if result is None else result
+
+    def work(self, wanted: Sequence[Format]) -> tuple[Work, tuple[object, ...]]:
+        """Return what the workers do with the pixels of a frame, and what else it is told."""
+        from napari_ds2net.engine.batch_job import segment_frame
+
+        return segment_frame, (*self._choices, tuple(wanted))
 
 
 @contextmanager

@@ -106,6 +106,9 @@ def test_a_disk_that_fills_up_stops_nothing_else(
     calls: list[str] = []
 
     class FullFile(io.BytesIO):
+        def __init__(self, **_: object) -> None:
+            super().__init__()
+
         def write(self, content: Any, /) -> int:
             calls.append("store")
             if calls.count("store") == 2:
@@ -118,7 +121,7 @@ def test_a_disk_that_fills_up_stops_nothing_else(
             raise full
         return as_text(rows)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: FullFile())
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", FullFile)
     monkeypatch.setattr(summary, "_text", as_text_once)
     out = tmp_path / "out"
     command = ["segment", folder, "-m", tiny_file, "-o", out, "--save", "mask,uncertainty"]
