@@ -98,11 +98,15 @@ def test_several_folders_after_one_option(
     run: Run, recipe: Path, data: Path, tmp_path: Path
 ) -> None:
     more = tmp_path / "none"
+    more.mkdir()
     output = tmp_path / "x.safetensors"
     for given in ([data, more], [data, "--data", more]):
         result = run("train", "--recipe", recipe, "--output", output, "--data", *given)
         assert result.exit_code == 1
         assert f"{more} has no images/ and masks/ folders" in result.stderr
+    more.rmdir()
+    result = run("train", "--recipe", recipe, "--output", output, "--data", more)
+    assert f"There is no folder {more}" in result.stderr
 
 
 def test_ctrl_c_stops_with_a_hint_that_goes_on(

@@ -67,6 +67,8 @@ def find_pairs(folder: Path | str) -> list[Pair]:
         There are no such folders, no image, or an image without a mask.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise DatasetError(f"There is no folder {folder}; expected one with images/ and masks/.")
     root = folder / "train" if (folder / "train" / "images").is_dir() else folder
     if not (root / "images").is_dir() or not (root / "masks").is_dir():
         raise DatasetError(
