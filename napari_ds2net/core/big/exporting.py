@@ -207,8 +207,7 @@ class _Export:
         image = self._export.image
         if image is not None:  # which `files` has asked for
             on_rows = partial(self._rows_done, "overlay", told)
-            with reading_image():
-                save_big_overlay(file, image, self._mask, self._look, on_rows)
+            save_big_overlay(file, image, self._mask, self._look, on_rows)
 
     def _save_mask(self, file: BinaryIO, told: str) -> None:
         """Write where there is anything as 0 and 255."""

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ds2net.core.big.object_table import reading_image
 from napari_ds2net.core.big.rows import RowReader
 from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export.colours import Look
@@ -45,6 +46,8 @@ def save_big_overlay(
     ------
     ImageError
         A part of image or mask is damaged.
+    ExportError
+        The image is no longer there.
     """
     shape = image.plane_shape
     bands = _bands(RowReader(image.array), mask, look, on_rows)
@@ -69,4 +72,6 @@ def _bands(
         inside = slice(top - first, below - first)
         outline = outlines(around, width)[inside] if width else None
         on_rows(below - top)
-        yield draw_overlay(pixels[top:below, :], around[inside], look, outline=outline)
+        with reading_image():
+            band = pixels[top:below, :]
+        yield draw_overlay(band, around[inside], look, outline=outline)

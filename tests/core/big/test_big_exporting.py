@@ -21,7 +21,7 @@ from napari_ds2net.core.big.exporting import export_big
 from napari_ds2net.core.big.segmenting import big_steps
 from napari_ds2net.core.big.store import MASK, BigResult, Layout
 from napari_ds2net.core.events import RowsDone
-from napari_ds2net.core.export.formats import OF_BIG, Format
+from napari_ds2net.core.export.formats import Format, MapType
 from napari_ds2net.core.export.record import RunRecord, hash_labels, hash_pixels
 from napari_ds2net.core.export.run import ExportCancelled, ExportProgress
 from napari_ds2net.core.image import ImageData
@@ -233,10 +233,15 @@ def test_the_time_of_all_runs_is_counted(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX limits")
-@pytest.mark.parametrize("what", OF_BIG)
-def test_a_disk_that_fills_up_leaves_no_file(result: BigResult, folder: Path, what: Format) -> None:
+@pytest.mark.parametrize("map_type", MapType)
+@pytest.mark.parametrize("what", Format)
+def test_a_disk_that_fills_up_leaves_no_file(
+    result: BigResult, folder: Path, what: Format, map_type: MapType
+) -> None:
     (folder / "old.txt").write_text("old")
-    export = BigExport(result=result, name="s", folder=folder, image=IMAGE, formats=(what,))
+    export = BigExport(
+        result=result, name="s", folder=folder, image=IMAGE, formats=(what,), map_type=map_type
+    )
     said = rf"s_{what}.* cannot be written.*Nothing was changed; free some space, or choose"
     with full_disk(150), pytest.raises(ExportError, match=said):
         export_big(export)
