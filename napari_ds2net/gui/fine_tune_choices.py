@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
-from ds2net_training.finetuning.settings import make_settings, usual_minutes
+from ds2net_training.finetuning.settings import usual_minutes
 from napari_ds2net.errors import DS2NetError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._background import Background
@@ -19,6 +19,7 @@ from napari_ds2net.gui.lineage import family, next_name
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.fine_tune import FineTunePanel
 from napari_ds2net.gui.uncorrected import Uncorrected
+from napari_ds2net.gui.unlabelled_note import UnlabelledNote
 from napari_ds2net.gui.workspace_care import WorkspaceCare
 from napari_ds2net.workspace import Correction
 
@@ -48,11 +49,11 @@ class FineTuneChoices(QObject):
         self._panel = panel
         self._models = models
         self._corrections = corrections
-        self._uncorrected = uncorrected
         self._proposed = self._unreadable = ""
         self._shown: dict[Key, Correction] = {}
         self._removed: list[tuple[Correction, ...]] = []
         self._background = Background(self)
+        self._unlabelled = UnlabelledNote(panel, uncorrected, self._background)
         self._care = WorkspaceCare(panel, corrections, self._background)
         panel.model_chosen.connect(self.refresh)
         panel.mode_chosen.connect(self._on_mode_chosen)
@@ -69,6 +70,7 @@ class FineTuneChoices(QObject):
     def close(self) -> None:
         """Follow nothing any more."""
         self._connections.close()
+        self._unlabelled.close()
         self._background.close()
 
     @property
@@ -83,6 +85,7 @@ class FineTuneChoices(QObject):
         self._panel.set_model_tip(self._models.tip(self._panel.model))
         self._show_versions()
         self._show_corrections()
+        self._show_unlabelled()
 
     # ------------------------------------------------------------------- models
 
@@ -106,10 +109,7 @@ class FineTuneChoices(QObject):
         self._show_unlabelled()
 
     def _show_unlabelled(self, *_: object) -> None:
-        """Say from how many images without a correction the mode learns."""
-        most = make_settings(self._panel.mode).most_unlabelled
-        said = self._uncorrected.count().sentence(most) if most else ""
-        self._panel.set_unlabelled(said)
+        self._unlabelled.show()
         self._check()
 
     def _check(self) -> None:
@@ -128,8 +128,7 @@ class FineTuneChoices(QObject):
                 f"At least {FEWEST} accepted corrections are needed, and {found}: segment an image "
                 "in the panel “Segment with DS²Net”, correct its mask and press Accept & next."
             )
-        needs_others = make_settings(self._panel.mode).most_unlabelled > 0
-        if needs_others and not self._uncorrected.count().total:
+        if self._unlabelled.is_missing:
             return (
                 "There is no image without a correction to learn from: open more images, or a "
                 "folder of them, in the panel “Segment with DS²Net”, or choose another mode."

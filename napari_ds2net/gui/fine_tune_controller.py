@@ -155,7 +155,7 @@ class FineTuneController(QObject):
         settings = make_settings(self.panel.mode, minutes=self.panel.minutes)
         folder = self.corrections.workspace_for(parent).folder
         self.models.library.check_new_name(name)
-        others = self._uncorrected.gather(settings.most_unlabelled)
+        others = self._uncorrected.gather(parent, settings.most_unlabelled)
         start = _Start(parent, str(folder), name, settings, self.panel.device, _stop_file())
         self.panel.curves.clear()
         self.panel.before_after.clear()

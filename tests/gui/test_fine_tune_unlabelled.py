@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from ds2net_training.finetuning.events import Estimated
 from napari_ds2net.core.files import read_image
 from napari_ds2net.engine.rank_job import ImageLooked, Ranked
+from napari_ds2net.gui._layers import uncorrected as open_images
 from napari_ds2net.gui._layers.uncorrected import uncorrected
 from napari_ds2net.gui.fine_tune_widget import FineTuneWidget
 from napari_ds2net.gui.session import session_of
@@ -55,12 +56,18 @@ def about(tuner: FineTuneWidget) -> str:
     return str(part(tuner, "about_unlabelled").text())
 
 
+def looked(qtbot: QtBot, tuner: FineTuneWidget) -> str:
+    """Return what is said once every image was looked at."""
+    settle(qtbot, lambda: "looking" not in about(tuner))
+    return about(tuner)
+
+
 def stack(frames: int = 4) -> Any:
     return np.random.default_rng(5).integers(0, 255, (frames, 40, 48), dtype=np.uint8)
 
 
 def test_without_other_images_it_says_so_and_cannot_be_started(
-    tuner: FineTuneWidget, viewer: Any
+    qtbot: QtBot, tuner: FineTuneWidget, viewer: Any
 ) -> None:
     choose_semi(tuner)
     assert not part(tuner, "fine_tune_button").isEnabled()
@@ -71,7 +78,7 @@ def test_without_other_images_it_says_so_and_cannot_be_started(
     assert not part(tuner, "about_unlabelled").isVisible()
     viewer.add_image(stack()[0], name="one")
     tuner.mode_field.value = "semi"
-    assert about(tuner) == "Learns from 1 image without a correction, too: 1 open."
+    assert looked(qtbot, tuner) == "Learns from 1 image without a correction, too: 1 open."
     assert part(tuner, "fine_tune_button").isEnabled()
 
 
@@ -84,7 +91,7 @@ def test_open_frames_and_waiting_files_are_counted_and_reach_the_worker(
     frames = stack().astype(np.uint16) * 200
     viewer.add_image(frames, name="film")
     choose_semi(tuner)
-    assert about(tuner) == "Learns from 4 images without a correction, too: 4 open."
+    assert looked(qtbot, tuner) == "Learns from 4 images without a correction, too: 4 open."
     tuner.controller.corrections.set_waiting([str(waiting)])
     assert "5 images without a correction, too: 4 open, 1 waiting in the folder." in about(tuner)
 
@@ -115,7 +122,7 @@ def test_files_of_the_folder_that_is_worked_through_are_waiting(
     panel.controller.folder.open(tmp_path)
     settle(qtbot, lambda: "1 open, 3 waiting in the folder" in about(tuner))
     assert part(tuner, "fine_tune_button").isEnabled()
-    given = session_of(viewer).uncorrected.gather(200)
+    given = session_of(viewer).uncorrected.gather("polyp", 200)
     assert given == [tmp_path / f"{number}.png" for number in (1, 2, 3, 0)]
 
 
@@ -167,3 +174,59 @@ def test_cancelling_while_frames_are_written_starts_nothing(
     assert status(tuner).startswith("Cancelled")
     assert "finetune_model" not in {name for name, _ in engine.submitted}
     assert part(tuner, "fine_tune_button").isEnabled()
+
+
+def test_an_image_counts_once_however_often_it_is_there(
+    qtbot: QtBot, tuner: FineTuneWidget, viewer: Any, reader: Reader, tmp_path: Path
+) -> None:
+    one, other = stack()[:2]
+    viewer.add_image(one, name="one")
+    viewer.add_image(one.copy(), name="the same again")
+    viewer.add_image(np.stack([other, one, other]), name="film")
+    files = [tmp_path / name for name in ("same.png", "same-too.png", "damaged.png")]
+    for file in files[:2]:
+        Image.fromarray(one).save(file)
+    files[2].write_bytes(b"no image")
+    choose_semi(tuner)
+    tuner.controller.corrections.set_waiting([str(file) for file in files])
+    said = looked(qtbot, tuner)
+    assert said == (
+        "Learns from 2 images without a correction, too: 1 open, 1 waiting in the folder."
+    )
+    fine_tune(qtbot, tuner)
+    assert len(reader.read) == 2
+    assert np.array_equal(reader.read[0], one)
+    assert np.array_equal(reader.read[1], other)
+
+
+def test_images_with_a_correction_of_another_day_do_not_count(
+    qtbot: QtBot, tuner: FineTuneWidget, viewer: Any
+) -> None:
+    workspace = accept(3)
+    for number, correction in enumerate(workspace.corrections()):
+        viewer.add_image(correction.read_image(), name=f"opened again {number}")
+    tuner.mode_field.value = "semi"
+    assert looked(qtbot, tuner).startswith("No image is without a correction")
+    assert not part(tuner, "fine_tune_button").isEnabled()
+    viewer.add_image(stack()[0], name="another")
+    assert looked(qtbot, tuner) == "Learns from 1 image without a correction, too: 1 open."
+    workspace.remove(workspace.corrections()[0])
+    tuner.controller.corrections.changed.emit()
+    assert looked(qtbot, tuner) == "Learns from 2 images without a correction, too: 2 open."
+
+
+def test_images_that_nothing_can_be_learned_from_do_not_count(
+    qtbot: QtBot, tuner: FineTuneWidget, viewer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_images, "_MOST_PIXELS", 2000)
+    choose_semi(tuner)
+    viewer.add_image(stack()[0], name="fits")
+    viewer.add_image(np.zeros((60, 60), np.uint8), name="too large")
+    viewer.add_image(stack()[1], name="of another organ", metadata={"model": "nuclei"})
+    viewer.add_image(stack()[2], name="of this one", metadata={"model": "polyp"})
+    assert looked(qtbot, tuner) == "Learns from 2 images without a correction, too: 2 open."
+    tuner.model_field.value = "nuclei"
+    tuner.model_chosen.emit()
+    assert looked(qtbot, tuner) == "Learns from 2 images without a correction, too: 2 open."
+    viewer.layers.remove("of another organ")
+    assert looked(qtbot, tuner) == "Learns from 1 image without a correction, too: 1 open."

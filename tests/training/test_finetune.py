@@ -148,15 +148,20 @@ def test_a_network_that_is_not_better_is_kept_but_not_to_be_selected(
 
 
 def test_it_learns(library: ModelLibrary, tmp_path: Path) -> None:
+    """Every weight, because this network's encoder has learned nothing that could be kept.
+
+    With five seeds, of the network, the images and the steps, it gained 0.45 to 0.79.
+    """
     data = draw_corrections(tmp_path / "more", count=6)
     settings = dataclasses.replace(
-        SETTINGS, steps=40, batch_size=3, learning_rate=1e-2, average_decay=0.9, mixing=(1.0,)
-    )
+        SETTINGS, mode="full", steps=30, batch_size=3, learning_rate=1e-2, average_decay=0.9,
+        mixing=(1.0,),
+    )  # fmt: skip
     events, result = run(library, data, settings=settings)
     losses = [e.loss for e in events if isinstance(e, StepDone)]
     assert losses[-1] < losses[0]
     assert result.comparison is not None
-    assert result.comparison.dice.difference.value > 0.1
+    assert result.comparison.dice.difference.value > 0.2
     assert result.is_better
 
 

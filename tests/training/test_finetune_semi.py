@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six images without a correction, and the two that have one."""
+    """Six images without a correction, one of them twice, and the two that have one."""
     folder = draw_corrections(tmp_path_factory.mktemp("others"), count=6, seed=9)
     corrected = draw_corrections(folder / "again", count=2)
     for path in (corrected / "images").iterdir():
         path.rename(folder / "images" / f"corrected {path.name}")
+    shutil.copy(folder / "images/3.png", folder / "images/3 again.png")
     return folder
 
 

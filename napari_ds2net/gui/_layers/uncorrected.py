@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_ds2net.core.files import IMAGE_SUFFIXES
+import numpy as np
+from napari.layers import Image
+
+from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.errors import DS2NetError
 from napari_ds2net.gui._layers.adapter import QUEUED_FROM, LayerAdapter
 from napari_ds2net.gui._layers.source import ImageSource, likely_channel_axis
 from napari_ds2net.gui.results import Frame
-from napari_ds2net.workspace.pictures import encode_image
+from napari_ds2net.workspace import content_hash
+from napari_ds2net.workspace.pictures import as_plane, encode_image
 
 _MOST_PIXELS = 5e7
 """A larger frame is left out: a copy of it would fill the disk and the memory."""
@@ -35,6 +39,75 @@ class OpenFrame:
         path = stem.with_suffix(suffix)
         path.write_bytes(data)
         return path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """An image that may be without a correction, by itself or a frame of a stack.
+
+    Attributes
+    ----------
+    item
+        Its file, or the frame of the layer.
+    key
+        By which it is known while the file and the layer's pixels stay as they are.
+    layer
+        Whose frame it is; None for a file.
+    """
+
+    item: Path | OpenFrame
+    key: Hashable
+    layer: Image | None = None
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether its pixels can be looked at without computing or fetching anything."""
+        return self.layer is None or isinstance(self.layer.data, np.ndarray)
+
+    def content_hash(self) -> str | None:
+        """Return what the pixels are known by; None where nothing can be learned from them."""
+        try:
+            if isinstance(self.item, Path):
+                return content_hash(read_image(self.item))
+            return content_hash(as_plane(self.item.image.frame(*self.item.frame)))
+        except (DS2NetError, OSError):
+            return None
+
+
+def file_candidate(path: Path) -> Candidate:
+    """Return a file as a candidate; one that is changed is another."""
+    try:
+        about = path.stat()
+    except OSError:  # it is gone, which whoever reads it will see
+        return Candidate(path, path)
+    return Candidate(path, (path, about.st_mtime_ns, about.st_size))
+
+
+def open_candidates(layers: LayerAdapter, is_of_model: Callable[[str], bool]) -> list[Candidate]:
+    """Return the frames of open images that were not accepted and that can be learned from.
+
+    Parameters
+    ----------
+    layers
+        The viewer.
+    is_of_model
+        Tells of a model that an image was segmented with, or that it names in its metadata as the
+        samples do, whether it is of the family that learns.
+    """
+    found: list[Candidate] = []
+    for source, frames in uncorrected(layers):
+        layer = source.layer
+        results = layers.existing_results(layer)
+        model = str(layer.metadata.get("model", "") if results is None else results.model)
+        if model and not is_of_model(model):
+            continue
+        for item in to_send(source, frames):
+            if isinstance(item, Path):
+                found.append(file_candidate(item))
+            else:
+                key = (id(layer.data), source.channel_axis, source.channels, item.frame)
+                found.append(Candidate(item, key, layer))
+    return found
 
 
 def uncorrected(layers: LayerAdapter) -> list[tuple[ImageSource, list[Frame]]]:

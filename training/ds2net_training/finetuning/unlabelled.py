@@ -26,7 +26,7 @@ def read_unlabelled(
 ) -> Generator[UnlabelledRead, None, list[NDArray[np.uint8]]]:
     """Read images without a correction, evenly chosen, in the form of `Corrected.planes`.
 
-    A file that cannot be read is left out.
+    A file that cannot be read is left out, and so is one with the pixels of another.
 
     Parameters
     ----------
@@ -52,9 +52,10 @@ def read_unlabelled(
         return []
     paths = evenly(sorted({path for folder in folders for path in _images_of(Path(folder))}), most)
     found: list[NDArray[np.uint8]] = []
+    seen = set(known)
     room = _MOST_BYTES
     for done, path in enumerate(_scattered(paths), start=1):
-        planes = _read(path, card, known)
+        planes = _read(path, card, seen)
         if planes is not None and planes.nbytes <= room:
             found.append(planes)
             room -= planes.nbytes
@@ -75,13 +76,15 @@ def _scattered(paths: Sequence[Path]) -> list[Path]:
     return [paths[at] for at in order]
 
 
-def _read(path: Path, card: ModelCard, known: Collection[str]) -> NDArray[np.uint8] | None:
+def _read(path: Path, card: ModelCard, seen: set[str]) -> NDArray[np.uint8] | None:
     try:
         image = read_image(path)
     except ImageError:
         return None
-    if content_hash(image) in known:
+    known_by = content_hash(image)
+    if known_by in seen:
         return None
+    seen.add(known_by)
     blank = np.zeros(image.shape[:2], np.uint8)
     return framed(image, blank, blank.astype(np.bool_), card)
 
