@@ -28,6 +28,7 @@ from napari_ds2net.cli.shared_options import (
     Maps,
     PixelSize,
     Polygons,
+    check_pixel_size,
     split_channels,
 )
 from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
@@ -121,6 +122,7 @@ def export(
         overwrite=overwrite,
         keep_name=keep_name,
     )
+    check_pixel_size(pixel_size_um)
     about = _About(images, split_channels(channels), numbers, pixel_size_um)
     big = [] if model is not None else [path for path in inputs if is_zarr(path)]
     if big:

@@ -26,6 +26,7 @@ from napari_ds2net.cli.shared_options import (
     PixelSize,
     Polygons,
     Threshold,
+    check_pixel_size,
     split_channels,
 )
 from napari_ds2net.core.export.formats import ExportOptions, Format, MapType, parse_formats
@@ -151,6 +152,9 @@ def segment(
         raise typer.BadParameter(f"Missing {missing}.")
     if update and overwrite:
         raise SettingsError("--overwrite does everything again; leave out --update.")
+    check_pixel_size(pixel_size_um)
+    if not big_from >= 0:
+        raise SettingsError(f"--big-from is {big_from:g} megapixels; expected 0 or more.")
     model = model or _USUAL_MODEL
     wanted = parse_formats(save, "--save") if save else None
     options = InferenceOptions(
@@ -206,7 +210,8 @@ def _exit(tally: Tally, total: int) -> None:
     if tally.failed:
         complain(f"{tally.failed} of {total} images could not be segmented.")
     if tally.incomplete:
-        complain(f"{tally.incomplete} of {total} images lack frames that could not be read.")
+        lack = "lacks" if tally.incomplete == 1 else "lack"
+        complain(f"{tally.incomplete} of {total} images {lack} frames that could not be read.")
     if tally.failed or tally.incomplete:
         raise typer.Exit(1)
 

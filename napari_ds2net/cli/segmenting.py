@@ -15,7 +15,7 @@ from napari_ds2net.cli.job_done import JobDone, Tally
 from napari_ds2net.cli.outputs import Job
 from napari_ds2net.cli.predictors import Predictor, Task
 from napari_ds2net.core.frame_words import frame_words
-from napari_ds2net.errors import DS2NetError, ImageError, SettingsError
+from napari_ds2net.errors import DS2NetError, ImageError
 
 if TYPE_CHECKING:
     from napari_ds2net.core.events import TileDone
@@ -248,7 +248,5 @@ def with_pixel_size(image: ImageData, pixel_size_um: float | None) -> ImageData:
     """Give an image the size of a pixel that the user names."""
     if pixel_size_um is None:
         return image
-    if not pixel_size_um > 0:
-        raise SettingsError(f"The pixel size is {pixel_size_um} µm; expected more than 0.")
     scale = (*image.scale[:-2], pixel_size_um, pixel_size_um)
     return dataclasses.replace(image, scale=scale, unit="µm")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from napari_ds2net.core.export.formats import MapType
+from napari_ds2net.errors import SettingsError
 
 Model = Annotated[
     str, typer.Option("--model", "-m", help="Name of a model, or path of a file of weights.")
@@ -54,6 +56,18 @@ Channels = Annotated[
         show_default=False,
     ),
 ]
+
+
+def check_pixel_size(size_um: float | None) -> None:
+    """Refuse a ``--pixel-size`` that none has, before the first image is read.
+
+    Raises
+    ------
+    SettingsError
+        It is 0 or less, or no number.
+    """
+    if size_um is not None and not 0 < size_um < math.inf:
+        raise SettingsError(f"--pixel-size is {size_um:g} µm; expected more than 0.")
 
 
 def split_channels(given: str) -> tuple[str, ...]:

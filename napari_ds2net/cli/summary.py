@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from napari_ds2net.cli.console import in_words
@@ -59,7 +59,7 @@ class Summary:
             It cannot be written.
         """
         for done in known:
-            self._rows[done.job.stem] = _row(done)
+            self._rows[done.job.stem] = self._row(done)
         self.finish()
 
     def add(self, done: JobDone) -> None:
@@ -70,10 +70,14 @@ class Summary:
         OSError
             The disk is full.
         """
-        row = _row(done)
+        row = self._row(done)
         self._rows[done.job.stem] = row
         with self.path.open("ab") as file:
             file.write(_text([row]))
+
+    def _row(self, done: JobDone) -> Row:
+        folders = (done.job.image.parent, self.path.parent)
+        return _row(done, lambda words: _plain(words, folders))
 
     def finish(self) -> None:
         """Write the table anew, in the order of the images.
@@ -88,13 +92,13 @@ class Summary:
         write_atomically(self.path, lambda file: file.write(header + body))
 
 
-def _row(done: JobDone) -> Row:
-    """Return the line of an image."""
+def _row(done: JobDone, plain: Callable[[str], str]) -> Row:
+    """Return the line of an image; `plain` makes one line of sentences."""
     row = {"image": done.job.stem, "file": done.job.image.name}
     if done.failure is not None:
-        message = _plain(done.job.image, in_words(done.failure))
+        message = plain(in_words(done.failure))
         return {**row, "status": "failed", "message": message}
-    lost = () if done.lost is None else (_plain(done.job.image, str(done.lost)),)
+    lost = () if done.lost is None else (plain(str(done.lost)),)
     row |= {
         "status": "incomplete" if lost else "done",
         "message": " ".join((*lost, *done.notes)),
@@ -119,10 +123,11 @@ def _row(done: JobDone) -> Row:
     return row | {"area": f"{area:.9g}", "area_unit": f"{size.word}2" if size.is_known else "px"}
 
 
-def _plain(image: Path, words: str) -> str:
-    """Return sentences in one line, without the folder, which may name somebody."""
-    folder = str(image.parent)
-    return " ".join(words.replace(folder + os.sep, "").split()) if folder != "." else words
+def _plain(words: str, folders: Iterable[Path]) -> str:
+    """Return sentences in one line, without the folders, which may name somebody."""
+    for folder in dict.fromkeys(map(str, folders)):
+        words = words if folder == "." else words.replace(folder + os.sep, "")
+    return " ".join(words.split())
 
 
 def _text(rows: Iterable[Row]) -> bytes:

@@ -36,7 +36,6 @@ class FrameStore:
 
     def __init__(self, frames: tuple[int, ...], folder: Path) -> None:
         self._frames = frames
-        self._folder = folder
         self._file = tempfile.SpooledTemporaryFile(  # closed in `close`  # noqa: SIM115
             max_size=_IN_MEMORY_BYTES, dir=str(folder)
         )
@@ -81,7 +80,7 @@ class FrameStore:
             self._file.write(content)
         except OSError as error:
             raise ExportError(
-                f"Frames that wait to be written cannot be kept in {self._folder} "
+                "Frames that wait to be written cannot be kept on the disk of the results "
                 f"({error.strerror or error}). Nothing was changed; free some space, or choose "
                 "another disk."
             ) from error

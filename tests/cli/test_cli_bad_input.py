@@ -131,8 +131,29 @@ def test_a_disk_that_fills_up_stops_nothing_else(
     assert "(No space left on device). Nothing was changed; free some space" in result.stderr
     assert "The summary cannot be written: No space left on device." in result.stderr
     assert {row["status"] for row in rows(out).values()} == {"failed", "done"}
+    assert str(tmp_path) not in (out / NAME).read_text(encoding="utf-8")  # it may name somebody
     assert not list(out.glob("stack*"))
     monkeypatch.undo()
     assert run(*command).exit_code == 0
     assert {row["status"] for row in rows(out).values()} == {"done"}
     assert (out / "stack_uncertainty.tif").is_file()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--pixel-size", "-1", "--pixel-size is -1 µm; expected more than 0"),
+        ("--pixel-size", "nan", "--pixel-size is nan µm"),
+        ("--pixel-size", "inf", "--pixel-size is inf µm"),
+        ("--big-from", "nan", "--big-from is nan megapixels; expected 0 or more"),
+        ("--big-from", "-2", "--big-from is -2 megapixels"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_told_before_anything_is_done(
+    run: Run, tiny_file: Path, folder: Path, tmp_path: Path, option: str, value: str, told: str
+) -> None:
+    out = tmp_path / "out"
+    result = run("segment", folder, "-m", tiny_file, "-o", out, option, value)
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert not out.exists()

@@ -70,7 +70,7 @@ def test_the_others_are_written_and_the_lost_ones_are_named(
     assert result.exit_code == 1
     assert "clip.tif: 2 of 6 frames could not be read and are left empty (0, 3" in result.stderr
     assert "Frame 0 of clip.tif cannot be read" in result.stderr
-    assert "1 of 2 images lack frames" in result.stderr
+    assert "1 of 2 images lacks frames" in result.stderr
     assert "clip.tif: 4 frames" in result.stdout
     labels = tifffile.imread(out / "clip_labels.tif")
     uncertainty = tifffile.imread(out / "clip_uncertainty.tif")

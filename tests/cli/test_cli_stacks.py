@@ -137,7 +137,7 @@ def test_a_damaged_page_costs_no_other(run: Run, tiny_file: Path, tmp_path: Path
     assert "Frame 2 of a_damaged.tif cannot be read" in result.stderr
     assert "b_short.tif is cut short" in result.stderr
     assert "1 of 3 images could not be segmented" in result.stderr
-    assert "1 of 3 images lack frames" in result.stderr
+    assert "1 of 3 images lacks frames" in result.stderr
     with (out / "segment_summary.csv").open(encoding="utf-8") as file:
         told = {row["image"]: row["status"] for row in csv.DictReader(file)}
     assert told == {"a_damaged": "incomplete", "b_short": "failed", "c_good": "done"}
