@@ -236,7 +236,7 @@ def test_empty_images_weigh_less_and_do_not_speak_for_taking_more_of_what_was_le
     assert result.comparison is not None
     assert len(result.comparison.images) == 5
     assert max(asked) == 3
-    assert weights == {0.25}
+    assert weights == {0.5}
 
 
 def test_what_a_network_has_learned_from_is_not_tested_on(

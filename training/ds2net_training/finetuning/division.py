@@ -20,7 +20,7 @@ FEW = 10
 VERY_FEW = 5
 _SIMILARITY = 0.9
 _MOST_FOLDS = 4
-_OBJECTS_PER_EMPTY = 3
+_OBJECTS_PER_EMPTY = 2
 _LEARNED = (
     "The network to start from has learned from all these corrections, so none is left to test on. "
     "Correct another image, or start from the network before it."
@@ -173,7 +173,7 @@ def learning_parts(division: Division, has_object: Sequence[bool]) -> list[Part]
 
 
 def balanced(members: Sequence[int], has_object: Sequence[bool]) -> tuple[int, ...]:
-    """Repeat members with an object until they are at least three quarters of all.
+    """Repeat members with an object until they are at least two thirds of all.
 
     The queue asks for frames in which a network sees something that is not there, so that most
     corrections may be empty; shown as they come, they teach it to see nothing at all.
@@ -189,7 +189,7 @@ def balanced(members: Sequence[int], has_object: Sequence[bool]) -> tuple[int, .
 def empty_overlap(has_object: Sequence[bool]) -> float:
     """Return what the overlap of empty images counts for in the loss, from 0 to 1.
 
-    It tells a network to find nothing at all: as one image of four that keeps false alarms away
+    It tells a network to find nothing at all: as one image of three that keeps false alarms away
     elsewhere too, but five of eight made it blind. In between it falls evenly, to 0 where half of
     the corrections are empty; their cross-entropy always counts.
     """
