@@ -17,6 +17,7 @@ from napari_ds2net.cli.console import (
     progress,
     say,
 )
+from napari_ds2net.cli.job_done import LostFrames
 from napari_ds2net.cli.outputs import Job, check_outputs, make_folder, plan_jobs
 from napari_ds2net.cli.predictors import open_predictor
 from napari_ds2net.cli.segment import existing_images
@@ -220,6 +221,10 @@ def _export_labels(
             else:
                 names = ", ".join(path.name for path in _some(done.files))
                 say(f"{job.image}: wrote {names}", above=display)
+                if done.missing:
+                    failed += 1
+                    lost = LostFrames(done.missing, subject.frame_count)
+                    complain(f"{job.image}: Of its image, {lost}", above=display)
     return len(absent) + failed, len(absent) + len(jobs)
 
 

@@ -75,11 +75,11 @@ class Gathering:
         return self._end(self._image, planes, origin) if self.done == self.total else None
 
     def _nothing(self) -> dict[Format | None, NDArray[Any]]:
-        """Return what is kept of a frame that cannot be read: no mask, and maps of no numbers."""
+        """Return what is kept of a frame that cannot be read, in its place."""
         import numpy as np
 
         shape = (0, 0) if self._image is None else self._image.plane_shape
-        unknown = np.full(shape, np.nan, np.float32)
+        unknown = np.zeros(shape, np.float32)
         planes: dict[Format | None, NDArray[Any]] = {None: np.zeros(shape, np.uint8)}
         planes.update((what, unknown) for what in maps_of(self._how.wanted))
         return planes

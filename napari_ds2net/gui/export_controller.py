@@ -23,6 +23,7 @@ from napari_ds2net.core.export.run import (
     export_steps,
 )
 from napari_ds2net.core.export.subject import ExportSubject, LabelMeaning, meaning_of
+from napari_ds2net.core.frame_words import frames_words
 from napari_ds2net.errors import DS2NetError, ExportError
 from napari_ds2net.gui import _messages, big_export
 from napari_ds2net.gui._background import Background
@@ -350,7 +351,14 @@ class ExportController(QObject):
             self.panel.set_status("Cancelled; nothing was written.")
             return
         count = len(done.files)
-        self.panel.set_status(f"Wrote {count} files into {done.record.parent}.")
+        lost = ""
+        if done.missing:
+            of = "frame of the image" if len(done.missing) == 1 else "frames of the image"
+            lost = (
+                f" {len(done.missing)} {of} ({frames_words(done.missing)}) could not be read, and "
+                "nothing of them is written."
+            )
+        self.panel.set_status(f"Wrote {count} files into {done.record.parent}.{lost}")
         self.panel.set_link(done.record.parent)
 
     def _on_failed(self, error: DS2NetError) -> None:

@@ -156,6 +156,29 @@ def test_a_stack_of_which_nothing_can_be_read_fails(
     assert {row["image"]: row["status"] for row in rows(out)} == {"clip": "failed", "good": "done"}
 
 
+def test_labels_are_exported_without_the_frames_that_their_image_lacks(
+    run: Run, tmp_path: Path, out: Path, command: list[str | Path]
+) -> None:
+    assert run(*command).exit_code == 1
+    labels, new = out / "clip_labels.tif", tmp_path / "new"
+    again = ["export", labels, "--images", tmp_path / "clip.tif", "-o", new, "--numbers", "classes"]
+    again += ["-f", "labels,mask,overlay,coco,measurements"]
+    result = run(*again)
+    assert result.exit_code == 1
+    assert "2 of 6 frames could not be read and are left empty (0, 3" in result.stderr
+    np.testing.assert_array_equal(tifffile.imread(new / "clip_labels.tif"), tifffile.imread(labels))
+    assert json.loads((new / "clip_record.json").read_text())["source"]["missing"] == [[0], [3]]
+    for name in ("clip_mask.png", "clip_overlay.png"):
+        there = {path.name for path in new.glob(name.replace("clip_", "clip_t*"))}
+        assert there == {name.replace("clip_", f"clip_t00{at}_") for at in (1, 2, 4, 5)}
+    images = json.loads((new / "clip_coco.json").read_text())["images"]
+    assert images == json.loads((out / "clip_coco.json").read_text())["images"]
+    write_stack(tmp_path / "clip.tif", [2])  # of which there are labels
+    result = run(*again, "--overwrite")
+    assert result.exit_code == 1
+    assert "Frame 2 of clip.tif cannot be read" in result.stderr
+
+
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.avi"])
 def test_a_damaged_packet_of_a_video(
     run: Run, tiny_file: Path, tmp_path: Path, write_video: WriteVideo, out: Path, name: str

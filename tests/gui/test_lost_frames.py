@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
+from napari_ds2net.core.export.formats import Format
+from napari_ds2net.core.export.record import RunRecord
 from napari_ds2net.engine.jobs import FrameLost, SegmentDone
+from napari_ds2net.errors import ImageError
+from napari_ds2net.gui.export_widget import ExportWidget
 from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.stand_in import ThreadEngine, bright
-from tests.gui.window import disc, layer, segment
+from tests.gui.window import click, disc, layer, segment, settle
 
 STACK = np.stack([disc(radius=6 + 2 * number) for number in range(5)])
 
@@ -103,3 +110,55 @@ def test_a_stack_of_which_no_frame_can_be_read_has_no_result(
     assert status(panel) == "Frame 0 of clip.mp4 cannot be decoded."
     assert [each.name for each in viewer.layers] == ["clip"]
     assert told[-1] == "Frame 0 of clip.mp4 cannot be decoded."
+
+
+class Film:
+    """An image of frames, of which some cannot be read any more once it is damaged."""
+
+    shape, ndim, dtype = STACK.shape, STACK.ndim, STACK.dtype
+
+    def __init__(self) -> None:
+        self.lost: tuple[int, ...] = ()
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        number = key[0] if isinstance(key, tuple) else key
+        first = number.start or 0 if isinstance(number, slice) else int(number)
+        if first in self.lost:
+            raise ImageError(f"Frame {first} cannot be decoded.")
+        return np.asarray(STACK[key])
+
+
+def test_what_was_segmented_is_exported_and_its_record_is_whole(
+    qtbot: QtBot,
+    viewer: Any,
+    exporter: ExportWidget,
+    panel: SegmentWidget,
+    damaged: Damaged,
+    tmp_path: Path,
+) -> None:
+    film = Film()
+    chunks: Any = (1, *STACK.shape[1:])
+    pixels = dask.array.from_array(film, chunks=chunks, asarray=True)
+    viewer.add_image(pixels, name="clip", contrast_limits=(0, 255))
+    viewer.dims.set_current_step(0, 1)
+    film.lost = damaged.lost = (0, 3)
+    segment_all(qtbot, viewer, panel)
+    exporter.folder_field.value = str(tmp_path)
+    exporter.frames_field.value = "All frames"
+    for what, field in exporter.format_fields.items():
+        field.value = what in (Format.LABELS, Format.MASK, Format.OVERLAY, Format.UNCERTAINTY)
+    click(qtbot, exporter, "export_button")
+    settle(qtbot, lambda: not exporter.controller.is_running)
+    said = exporter.status_label.text()
+    assert "2 frames of the image (0, 3) could not be read, and nothing of them is" in said
+    labels = tifffile.imread(tmp_path / "clip_labels.tif")
+    uncertainty = tifffile.imread(tmp_path / "clip_uncertainty.tif")
+    for at, plane in enumerate(STACK):
+        np.testing.assert_array_equal(labels[at], 0 if at in film.lost else plane > 127.5)
+        assert np.isnan(uncertainty[at]).all() == (at in film.lost)
+    for picture in ("mask", "overlay"):
+        there = sorted(path.name for path in tmp_path.glob(f"*_{picture}.png"))
+        assert there == [f"clip_t00{at}_{picture}.png" for at in (1, 2, 4)]
+    record = RunRecord.read(tmp_path / "clip_record.json")
+    assert record.source is not None and record.source.missing == ((0,), (3,))
+    assert record.origin.settings is not None  # so that it can be replayed

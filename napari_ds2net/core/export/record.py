@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.measures import Measures
 from napari_ds2net.core.options import InferenceOptions
-from napari_ds2net.errors import ExportError, SettingsError
+from napari_ds2net.errors import ExportError, FrameError, SettingsError
 
 FORMAT = "napari-ds2net run record"
 VERSION = 1
@@ -270,16 +270,42 @@ class LabelsHash(PixelsHash):
         super().update(part.astype(np.uint32))
 
 
-def hash_pixels(image: ImageData, missing: Collection[tuple[int, ...]] = ()) -> str:
+def hash_pixels(
+    image: ImageData,
+    missing: Collection[tuple[int, ...]] = (),
+    on_lost: Callable[[tuple[int, ...], FrameError], object] | None = None,
+) -> str:
     """Return the SHA-256 of an image's pixels as 64 hexadecimal digits; see `PixelsHash`.
 
-    Frames that are `missing`, for they cannot be read, are left out.
+    Parameters
+    ----------
+    image
+        Read frame by frame, large ones by parts.
+    missing
+        Frames that cannot be read, and are left out.
+    on_lost
+        Told of more of them, and why, which are left out then; without it such a frame raises.
+
+    Raises
+    ------
+    ImageError
+        A frame cannot be read.
     """
     digest = PixelsHash(tuple(int(n) for n in image.array.shape))
     height, width = image.plane_shape
     rows = height if height * width < _LARGEST_AT_ONCE_PX else stored_rows(image.array)
     for frame in np.ndindex(*image.frames):
-        for row in range(0, 0 if frame in missing else height, rows):
+        if frame in missing:
+            continue
+        if frame and on_lost is not None and rows >= height:
+            try:
+                whole = np.asarray(image.plane(*frame))
+            except FrameError as error:
+                on_lost(frame, error)
+            else:
+                digest.update(whole)
+            continue
+        for row in range(0, height, rows):
             part = slice(row, min(row + rows, height)), slice(None)
             digest.update(image.frame(*frame, region=part))
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from napari_ds2net.core.export.record import (
 )
 from napari_ds2net.core.export.subject import ExportSubject
 from napari_ds2net.core.export.tiff import save_labels_tiff, save_map_tiff
-from napari_ds2net.errors import ExportError
+from napari_ds2net.errors import ExportError, FrameError
 from napari_ds2net.steps import result_of
 
 _BLOCK_BYTES = 2**20
@@ -50,9 +51,13 @@ class ExportProgress:
 
 @dataclass(frozen=True, slots=True)
 class ExportDone:
-    """The files that were written, the run record last."""
+    """The files that were written, the run record last.
+
+    `missing` are the frames that could not be read of the image, and are left empty.
+    """
 
     files: tuple[Path, ...]
+    missing: tuple[tuple[int, ...], ...] = ()
 
     @property
     def record(self) -> Path:
@@ -78,7 +83,8 @@ def export_steps(
     Parameters
     ----------
     subject
-        Labels, maps and image.
+        Labels, maps and image. Frames of the image that cannot be read and have no labels are
+        missing; see `ExportSubject`.
     options
         Which files, and how.
     folder
@@ -103,9 +109,10 @@ def export_steps(
     ExportCancelled
         `cancelled` said so.
     """
+    subject, digest = _looked_at(subject)
     planned = plan_files(subject, options, folder)
     record = record_path(subject.name, folder)
-    job = _Export(subject, options, cancelled)
+    job = _Export(subject, options, cancelled, digest)
     return (yield from job.steps(planned, record, origin or Origin(), source_name))
 
 
@@ -126,13 +133,38 @@ def export_file(
     ExportError
         As for `export_steps`.
     """
+    subject, digest = _looked_at(subject)
     planned = [
         PlannedFile(each.what, path.with_name(_renamed(subject, each, path)), each.frame)
         for each in plan_files(subject, options, path.parent)
     ]
     record = record_path(path.stem, path.parent)
-    job = _Export(subject, options, lambda: False)
+    job = _Export(subject, options, lambda: False, digest)
     return result_of(job.steps(planned, record, origin or Origin(), None))
+
+
+def _looked_at(subject: ExportSubject) -> tuple[ExportSubject, str]:
+    """Return what is exported, with the frames that are missing, and the hash of its image.
+
+    Raises
+    ------
+    ImageError
+        A frame cannot be read, and there are labels of it, which are not to be left out.
+    """
+    image = subject.image
+    if image is None:
+        return subject, ""
+    missing = list(subject.missing)
+
+    def leave_out(frame: tuple[int, ...], error: FrameError) -> None:
+        if subject.labels is None or subject.labels_of(frame).any():
+            raise error
+        missing.append(frame)
+        if len(missing) == subject.frame_count:
+            raise error
+
+    digest = hash_pixels(image, frozenset(subject.missing), leave_out)
+    return dataclasses.replace(subject, missing=tuple(missing)), digest
 
 
 def _renamed(subject: ExportSubject, planned: PlannedFile, path: Path) -> str:
@@ -180,8 +212,13 @@ class _Export:
     """One export: writes files, counts frames, stops when it is cancelled."""
 
     def __init__(
-        self, subject: ExportSubject, options: ExportOptions, cancelled: Callable[[], bool]
+        self,
+        subject: ExportSubject,
+        options: ExportOptions,
+        cancelled: Callable[[], bool],
+        image_sha256: str,
     ) -> None:
+        self._image_sha256 = image_sha256
         self._subject = subject
         self._options = options
         self._cancelled = cancelled
@@ -208,7 +245,7 @@ class _Export:
             self.stop_if_cancelled()
             files.commit(first=record)
         yield ExportProgress(sum(steps), sum(steps), "")
-        return ExportDone((*(each.path for each in planned), record))
+        return ExportDone((*(each.path for each in planned), record), subject.missing)
 
     def stop_if_cancelled(self) -> None:
         """Leave the export if it is not wanted any more."""
@@ -272,9 +309,8 @@ class _Export:
         source = None
         if subject.image is not None:
             name = source_name if self._options.keep_name else None
-            digest = hash_pixels(subject.image, frozenset(subject.missing))
             source = describe_source(
-                subject.image, digest, name, subject.frame_of_stack, subject.missing
+                subject.image, self._image_sha256, name, subject.frame_of_stack, subject.missing
             )
         return RunRecord(
             origin=origin,

@@ -176,7 +176,7 @@ class ExportSubject:
         return plane
 
     def map_of(self, what: Format, frame: Frame) -> NDArray[np.float32]:
-        """Return a map (Y, X) of a frame.
+        """Return a map (Y, X) of a frame; of a missing one, of what is no number.
 
         Raises
         ------
@@ -187,6 +187,8 @@ class ExportSubject:
             raise ExportError(
                 f"There is no {what} map of {self.name}; segment the image, or leave it out."
             )
+        if frame in self.missing:
+            return np.full(self.plane_shape, np.nan, np.float32)
         array = self.maps[what]
         return np.asarray(array[frame] if frame else array[:], np.float32)
 

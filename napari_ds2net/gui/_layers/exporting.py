@@ -247,6 +247,7 @@ def made_by(results: ResultLayers | None, frames: list[Frame]) -> MadeBy:
     """Say how the masks of some frames came to be."""
     if results is None:
         return MadeBy()
+    frames = [f for f in frames if f in results.made or f not in results.unread] or frames
     edited = any(results.is_edited(frame) for frame in frames)
     made = [results.made.get(frame) for frame in frames]
     first = made[0]

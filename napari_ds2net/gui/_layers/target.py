@@ -74,6 +74,7 @@ class ResultLayers:
         self.put_away: set[str] = set()
         self.painted: set[Frame] = set()
         self.accepted: set[Frame] = set()
+        self.unread: set[Frame] = set()
         self.made: dict[Frame, MadeWith] = {}
         self.mask_options: dict[Frame, PostprocessOptions] = {}
 
@@ -266,6 +267,7 @@ class ResultLayers:
 
     def keep_mask(self, frame: Frame) -> None:
         """Have the mask of a frame that will not be written after all as it was before."""
+        self.unread.add(frame)
         before = self._before
         if before is None or frame not in before.waiting:
             return
@@ -280,6 +282,7 @@ class ResultLayers:
         self, frame: Frame, prediction: Prediction, mask: NDArray[Any], region: Region | None
     ) -> None:
         """Show a frame's prediction and mask; a frame's first can only be deleted, not undone."""
+        self.unread.discard(frame)
         place, inside = (None, None) if region is None else (region.place, region.inside)
         self.results.put(frame, prediction, place, inside)
         whole = np.array(self.mask(frame))
