@@ -277,7 +277,8 @@ def test_images_with_an_object_are_two_thirds_of_what_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("full", "empty", "weight"), [(8, 0, 1.0), (6, 2, 1.0), (2, 1, 1.0), (3, 2, 0.5), (4, 4, 0.0), (3, 5, 0.0)]
+    ("full", "empty", "weight"),
+    [(8, 0, 1.0), (6, 2, 1.0), (2, 1, 1.0), (3, 2, 0.5), (4, 4, 0.0), (3, 5, 0.0)],
 )
 def test_the_overlap_of_empty_images_counts_less_the_more_there_are(
     full: int, empty: int, weight: float
