@@ -34,7 +34,7 @@ WORKERS = (1, 2, 4)
 _WANTED = ExportOptions(formats=(Format.MASK,))
 
 
-def wait_for_frame(pixels: NDArray[Any], seconds: float) -> FrameResult:
+def wait_for_frame(pixels: NDArray[Any], seconds: float, window: object) -> FrameResult:
     """Wait as long as a network would compute, and return a mask of the frame's size."""
     return alone(_wait, pixels, seconds)
 

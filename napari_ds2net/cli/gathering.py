@@ -30,7 +30,7 @@ class Gathering:
     """The results of an image's frames, until all are there."""
 
     def __init__(self, first: Task, how: Segmenting) -> None:
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = () if first.image is None else first.image.notes
         self.done = 0
         self._job = first.job
         self._image = first.image

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_ds2net.core.options import InferenceOptions
     from napari_ds2net.engine.pool import Pool
     from napari_ds2net.network.card import ModelCard
+    from napari_ds2net.window import Window
 
 MOST_WORKERS = 64
 
@@ -53,6 +54,11 @@ class Task:
     frame: tuple[int, ...] = ()
     pixels: NDArray[Any] | None = None
     failure: DS2NetError | OSError | None = None
+
+    @property
+    def window(self) -> Window | None:
+        """How the network sees the frame's values."""
+        return None if self.image is None else self.image.window(*self.frame)
 
 
 Outcome = tuple[Task, "FrameResult | DS2NetError | OSError"]
@@ -145,7 +151,7 @@ class LocalPredictor:
         if task.pixels is None:
             return _failure_of(task)
         loaded, regions = self._loaded, self._regions
-        how = loaded.network, loaded.card, loaded.plan, self._options, wanted
+        how = loaded.network, loaded.card, loaded.plan, self._options, wanted, task.window
         steps = Steps(
             region_steps(task.pixels, regions, *how) if regions else frame_steps(task.pixels, *how)
         )
@@ -189,7 +195,7 @@ class PoolPredictor:
         work, choices = self.work(wanted)
 
         def arguments(task: Task) -> tuple[object, ...] | None:
-            return None if task.pixels is None else (task.pixels, *choices)
+            return None if task.pixels is None else (task.pixels, *choices, task.window)
 
         def nbytes(task: Task) -> int:
             return 0 if task.pixels is None else task.pixels.nbytes

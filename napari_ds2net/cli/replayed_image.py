@@ -57,7 +57,9 @@ def find_image(
             for image in _readings(path, record, source):
                 if hash_pixels(image, frozenset(source.missing)) == source.sha256:
                     scale = _scale(image, source)
-                    return path, dataclasses.replace(image, scale=scale, unit=source.unit)
+                    return path, dataclasses.replace(
+                        image, scale=scale, unit=source.unit, windows=source.windows, notes=()
+                    )
                 told = f"{path} is not the image of the record: {_difference(image, source)}"
         except DS2NetError:
             if inputs:
@@ -162,7 +164,7 @@ def _frame_of(image: ImageData, source: SourceRecord) -> ImageData:
         return image
     axes = image.axes[len(image.frames) :]
     pixels = image.frame(*source.frame)
-    return dataclasses.replace(image, array=pixels, axes=axes, scale=image.scale[-2:])
+    return dataclasses.replace(image, array=pixels, axes=axes, scale=image.scale[-2:], windows=())
 
 
 def _others(path: Path, shape: tuple[int, ...], source: SourceRecord) -> ExportError:

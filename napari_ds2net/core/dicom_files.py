@@ -19,7 +19,8 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from napari_ds2net.core.dicom_window import window_of
+from napari_ds2net.core.dicom_groups import frame_item, shared_item
+from napari_ds2net.core.dicom_window import Found, find_windows
 from napari_ds2net.core.file_kinds import is_dicom
 from napari_ds2net.core.frames import Frames, OpenedFile, Region
 from napari_ds2net.errors import ImageError, reason_of
@@ -55,7 +56,8 @@ class DicomFrames(Frames):
         self.header = _header(path)
         count = _frame_count(path, self.header)
         self._source = _source(path, self.header)
-        at, first = _first_frame(path, self._source, self.header, count)
+        self._is_rescaled = _is_rescaled(self.header, count)
+        at, first = self._first_frame(path, count)
         is_stack = count > 1
         shape = (count, *first.shape) if is_stack else first.shape
         super().__init__(path, shape, first.dtype, front=int(is_stack))
@@ -66,7 +68,21 @@ class DicomFrames(Frames):
 
     def _read(self, number: int) -> NDArray[Any]:
         count = len(self) if self.is_stack else 1
-        return _frame(self.path, self._source, self.header, number, count)
+        return _frame(
+            self.path, self._source, self.header, number, count, is_rescaled=self._is_rescaled
+        )
+
+    def _first_frame(self, path: Path, count: int) -> tuple[int, NDArray[Any]]:
+        """Return the first frame that can be read, with its number."""
+        first: ImageError | None = None
+        for number in range(max(1, count)):
+            try:
+                return number, _frame(
+                    path, self._source, self.header, number, count, is_rescaled=self._is_rescaled
+                )
+            except ImageError as error:
+                first = first or error
+        raise first or ImageError(f"{path.name} has no frame.")
 
 
 def open_dicom(path: Path | str) -> OpenedFile:
@@ -113,6 +129,8 @@ def _described(frames: DicomFrames) -> OpenedFile:
     if frames.is_stack:
         step, unit, axis = _step(header)
         scale, units, axes = (step, *scale), (unit, *units), axis + axes
+    is_deep = int(header.get("BitsAllocated") or 8) > 8  # 8 bits are seen by their range, as ever
+    found = _found(frames) if frames.ndim == len(axes) else Found()
     return OpenedFile(
         path=frames.path,
         frames=frames,
@@ -121,23 +139,17 @@ def _described(frames: DicomFrames) -> OpenedFile:
         units=units,
         regions=regions,
         facts=facts,
-        window=_window(frames, axes),
+        window=(found.windows[0].low, found.windows[0].high) if found.windows else None,
+        windows=found.windows if is_deep else (),
+        notes=(found.note,) if is_deep and found.note else (),
     )
 
 
-def _window(frames: DicomFrames, axes: str) -> tuple[float, float] | None:
-    """Return the window of grey frames, turned with them where the file's white is low."""
-    if frames.ndim > len(axes):
-        return None
+def _found(frames: DicomFrames) -> Found:
+    """Return the windows of grey frames, turned with them where the file's white is low."""
     header = frames.header
-    found = window_of(header)
-    shared = _shared(header, "FrameVOILUTSequence")
-    if found is None and shared is not None:
-        found = window_of(shared)
-    if found is None or header.get("PhotometricInterpretation") != "MONOCHROME1":
-        return found
-    mirror = _mirror(frames.dtype, header)
-    return mirror - found[1], mirror - found[0]
+    turned = header.get("PhotometricInterpretation") == "MONOCHROME1"
+    return find_windows(header, frames, _mirror(frames.dtype, header) if turned else None)
 
 
 def _header(path: Path) -> Dataset:
@@ -206,21 +218,14 @@ def _frame_count(path: Path, header: Dataset) -> int:
     return count
 
 
-def _first_frame(
-    path: Path, source: Path | Dataset, header: Dataset, count: int
-) -> tuple[int, NDArray[Any]]:
-    """Return the first frame that can be read, with its number."""
-    first: ImageError | None = None
-    for number in range(max(1, count)):
-        try:
-            return number, _frame(path, source, header, number, count)
-        except ImageError as error:
-            first = first or error
-    raise first or ImageError(f"{path.name} has no frame.")
-
-
 def _frame(
-    path: Path, source: Path | Dataset, header: Dataset, number: int, count: int
+    path: Path,
+    source: Path | Dataset,
+    header: Dataset,
+    number: int,
+    count: int,
+    *,
+    is_rescaled: bool,
 ) -> NDArray[Any]:
     """Return a frame as it is meant to be seen."""
     try:
@@ -234,7 +239,9 @@ def _frame(
             pixels = (colours >> 8).astype(np.uint8) if bits == 16 else colours.astype(np.uint8)
             return np.ascontiguousarray(pixels[..., :3])
         if pixels.ndim == 2:
-            pixels = _rescaled(pixels, header)
+            if is_rescaled:
+                lut = _rescaling(header, number)
+                pixels = np.asarray(apply_modality_lut(pixels, lut), np.float32)
             if header.get("BitsAllocated") == 1:
                 pixels = pixels * np.uint8(255)  # as of every file of single bits
             if photometric == "MONOCHROME1":
@@ -254,13 +261,26 @@ def _frame(
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
-def _rescaled(pixels: NDArray[Any], header: Dataset) -> NDArray[Any]:
-    """Apply slope and intercept, if they change anything; floating point where they do."""
+def _is_rescaled(header: Dataset, count: int) -> bool:
+    """Tell whether values of any frame are rescaled, which makes floating point of all."""
+    own = header.get("PerFrameFunctionalGroupsSequence")
+    frames = [_rescaling(header, at) for at in range(count if own else 1)]
+    try:
+        return any(_changes(each) for each in (header, *frames))
+    except (TypeError, ValueError):  # damaged; reading the frame says so
+        return True
+
+
+def _rescaling(header: Dataset, number: int) -> Dataset:
+    """Return what holds a frame's slope and intercept: its functional groups, else the file."""
+    item = frame_item(header, "PixelValueTransformationSequence", number)
+    return header if item is None else item
+
+
+def _changes(header: Dataset) -> bool:
     slope = float(header.get("RescaleSlope", 1) or 1)
     intercept = float(header.get("RescaleIntercept", 0) or 0)
-    if "ModalityLUTSequence" not in header and (slope, intercept) == (1.0, 0.0):
-        return pixels
-    return np.asarray(apply_modality_lut(pixels, header), np.float32)
+    return "ModalityLUTSequence" in header or (slope, intercept) != (1.0, 0.0)
 
 
 def _turned(pixels: NDArray[Any], header: Dataset) -> NDArray[Any]:
@@ -294,7 +314,7 @@ def _unreadable(path: Path, header: Dataset, number: int, error: Exception) -> s
 
 def _spacing(header: Dataset, regions: tuple[Region, ...]) -> tuple[float, float] | None:
     """Return height and width of a pixel in millimetres, if the file tells them for the image."""
-    measures = _shared(header, "PixelMeasuresSequence")
+    measures = shared_item(header, "PixelMeasuresSequence")
     for source in (header, measures):
         for name in ("PixelSpacing", "ImagerPixelSpacing"):
             values = source.get(name) if source is not None else None
@@ -310,7 +330,7 @@ def _spacing(header: Dataset, regions: tuple[Region, ...]) -> tuple[float, float
 
 def _step(header: Dataset) -> tuple[float, str, str]:
     """Return the distance of two frames, its unit, and the letter of their axis."""
-    measures = _shared(header, "PixelMeasuresSequence")
+    measures = shared_item(header, "PixelMeasuresSequence")
     frame_ms = float(header.get("FrameTime") or 0)
     rate = float(header.get("CineRate") or header.get("RecommendedDisplayFrameRate") or 0)
     if frame_ms > 0 or rate > 0:
@@ -321,14 +341,6 @@ def _step(header: Dataset) -> tuple[float, str, str]:
             if value is not None and float(value) > 0:
                 return float(value), "mm", "Z"
     return 1.0, "pixel", "T"
-
-
-def _shared(header: Dataset, name: str) -> Dataset | None:
-    """Return an item of the functional groups that all frames share."""
-    for groups in header.get("SharedFunctionalGroupsSequence") or ():
-        for item in groups.get(name) or ():
-            return item if isinstance(item, Dataset) else None
-    return None
 
 
 def _regions(header: Dataset) -> tuple[Region, ...]:

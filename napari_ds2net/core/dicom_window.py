@@ -1,18 +1,99 @@
-"""The range of brightness that a DICOM file asks viewers to show."""
+"""The range of brightness that a DICOM file asks viewers to show (PS3.3 C.11.2)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from pydicom import Dataset
 
-_EXACT = ("LINEAR_EXACT", "SIGMOID")
-"""Functions whose window is the width around the centre, without the half grey value (PS3.3
-C.11.2.1.3); of a sigmoid it is where most of the change is."""
+from napari_ds2net.core.dicom_groups import frame_item
+from napari_ds2net.core.frames import Frames
+from napari_ds2net.errors import ImageError
+from napari_ds2net.window import Window
+
+_INSTEAD = "networks see its brightness stretched instead."
+_SAMPLES = 5
+"""Frames of a stack that are compared with their windows."""
 
 
-def window_of(header: Dataset) -> tuple[float, float] | None:
-    """Return the values that are shown as black and as white, after rescaling.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a file says of how its values are to be seen.
+
+    Attributes
+    ----------
+    windows
+        One, or one per frame; empty where values are to be stretched.
+    note
+        Why they are, though the file asks for something; empty where it does not.
+    """
+
+    windows: tuple[Window, ...] = ()
+    note: str = ""
+
+
+def find_windows(header: Dataset, frames: Frames, mirror: float | None) -> Found:
+    """Return the windows of grey frames, if they make sense.
+
+    Parameters
+    ----------
+    header
+        Of the file.
+    frames
+        As they are segmented: rescaled, and turned where the file's white is low.
+    mirror
+        What a value and its turned one add up to; None where none is turned.
+    """
+    count = len(frames) if frames.is_stack else 1
+    sources = [_source(header, number) for number in range(count)]
+    asked = {id(each): each for each in sources if each is not None}
+    if not asked:
+        return Found()
+    said_by = {at: _turned(window_of(each), mirror) for at, each in asked.items()}
+    found = [None if source is None else said_by[id(source)] for source in sources]
+    windows = [each for each in found if each is not None]
+    if len(windows) < count:
+        none = "Its window makes no sense"
+        some = "Not all of its frames have a window that makes sense"
+        return Found(note=f"{some if windows else none}; {_INSTEAD}")
+    if not _covers(windows, frames):
+        low, high = windows[0].low, windows[0].high
+        return Found(note=f"Its window, {low:g} to {high:g}, covers none of its values; {_INSTEAD}")
+    same = all(each is windows[0] or each == windows[0] for each in windows)
+    return Found(tuple(windows[:1] if same else windows))
+
+
+def _turned(window: Window | None, mirror: float | None) -> Window | None:
+    return window if window is None or mirror is None else window.turned(mirror)
+
+
+def _source(header: Dataset, number: int) -> Dataset | None:
+    """Return what tells how a frame is to be seen; None where nothing does."""
+    own = frame_item(header, "FrameVOILUTSequence", number)
+    for each in (own, header):
+        if each is not None and _asks(each):
+            return each
+    return None
+
+
+def _covers(windows: Sequence[Window], frames: Frames) -> bool:
+    """Compare some frames with their windows; a black one in front says nothing of the others."""
+    for number in sorted({round(at) for at in np.linspace(0, len(windows) - 1, _SAMPLES)}):
+        try:
+            values = frames.frame(number)
+        except ImageError:
+            continue
+        if windows[number].covers(values):
+            return True
+    return False
+
+
+def window_of(header: Dataset) -> Window | None:
+    """Return how values are to be seen, after rescaling.
 
     Parameters
     ----------
@@ -21,24 +102,34 @@ def window_of(header: Dataset) -> tuple[float, float] | None:
 
     Returns
     -------
-    Lower and upper end of the first window; where there is none, of the values that the first
-    ``VOILUTSequence`` tells apart. None where the file asks for nothing that makes sense.
+    The first window; where there is none, the first table of ``VOILUTSequence``. None where the
+    file asks for nothing, or for nothing that makes sense.
     """
-    try:
-        return _window(header)
-    except (AttributeError, TypeError, ValueError):  # a value of a damaged header may be anything
-        return None
+    for found in (_window, _table):
+        try:
+            if (window := found(header)) is not None:
+                return window
+        except (AttributeError, IndexError, TypeError, ValueError):
+            continue  # a value of a damaged header may be anything
+    return None
 
 
-def _window(header: Dataset) -> tuple[float, float] | None:
+def _asks(header: Dataset) -> bool:
+    """Tell whether a header says anything of how values are to be seen, sensible or not."""
+    named = (header.get(name) for name in ("WindowCenter", "WindowWidth"))
+    return any(each not in (None, "") for each in named) or bool(header.get("VOILUTSequence"))
+
+
+def _window(header: Dataset) -> Window | None:
     centre, width = _first(header, "WindowCenter"), _first(header, "WindowWidth")
     if centre is None or width is None:
-        return _range_of_table(header)
-    if str(header.get("VOILUTFunction") or "LINEAR") in _EXACT:
+        return None
+    function = str(header.get("VOILUTFunction") or "LINEAR").upper()
+    if function in ("LINEAR_EXACT", "SIGMOID"):
         low, high = centre - width / 2, centre + width / 2
     else:
         low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
-    return (low, high) if high > low else None
+    return Window(low=low, high=high, is_sigmoid=function == "SIGMOID")
 
 
 def _first(header: Dataset, name: str) -> float | None:
@@ -55,10 +146,18 @@ def _first(header: Dataset, name: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _range_of_table(header: Dataset) -> tuple[float, float] | None:
-    """Return the values between which a look-up table makes a difference."""
+def _table(header: Dataset) -> Window | None:
+    """Return the first look-up table."""
     for item in header.get("VOILUTSequence") or ():
-        entries, first, _ = (int(each) for each in item.LUTDescriptor)
-        last = first + (entries or 2**16) - 1
-        return (float(first), float(last)) if last > first else None
+        entries, first, bits = (int(each) for each in item.LUTDescriptor)
+        entries = entries or 2**16
+        data: Any = item.LUTData
+        if isinstance(data, bytes):
+            big = item.original_encoding[1] is False
+            data = np.frombuffer(data, ">u2" if big else "<u2")
+        values = np.asarray(data, np.float64)[:entries] / (2**bits - 1)
+        if len(values) < entries:
+            return None
+        table = tuple(float(each) for each in values.clip(0, 1))
+        return Window(low=float(first), high=float(first + entries - 1), table=table)
     return None

@@ -16,8 +16,9 @@ from napari_ds2net.core.npy_files import read_npy
 from napari_ds2net.core.pillow_files import read_with_pillow
 from napari_ds2net.core.tiff_files import read_tiff
 from napari_ds2net.errors import ImageError, reason_of
+from napari_ds2net.window import Window
 
-__all__ = ["IMAGE_SUFFIXES", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "read_image", "read_window"]
 
 
 def read_image(path: Path | str, *, as_stored: bool = False) -> NDArray[Any]:
@@ -60,6 +61,26 @@ def read_image(path: Path | str, *, as_stored: bool = False) -> NDArray[Any]:
     if image.size == 0:
         raise ImageError(f"{path.name} has shape {image.shape}, so no pixel; nothing to segment.")
     return image
+
+
+def read_window(path: Path | str) -> Window | None:
+    """Return how the file of a single image wants its values to be seen by networks.
+
+    Returns
+    -------
+    None where it says nothing, as all but DICOM do.
+
+    Raises
+    ------
+    ImageError
+        As for `read_image`.
+    """
+    if kind_of(Path(path)) != "DICOM":
+        return None
+    from napari_ds2net.core.dicom_files import open_dicom  # pydicom takes its time to import
+
+    windows = open_dicom(path).windows
+    return windows[0] if windows else None
 
 
 def _read(path: Path, kind: str, as_stored: bool) -> NDArray[Any]:

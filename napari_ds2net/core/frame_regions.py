@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_ds2net.core.device import ComputePlan
     from napari_ds2net.core.options import InferenceOptions
     from napari_ds2net.network.card import ModelCard
+    from napari_ds2net.window import Window
 
 
 def region_steps(
@@ -32,6 +33,7 @@ def region_steps(
     plan: ComputePlan,
     options: InferenceOptions,
     wanted: Sequence[Format] = (),
+    window: Window | None = None,
 ) -> Generator[TileDone, None, FrameResult]:
     """Segment regions of a frame, each by itself, and make one mask of all.
 
@@ -43,7 +45,7 @@ def region_steps(
         The whole frame, shape (Y, X) or (Y, X, channels).
     regions
         At least one, inside the frame.
-    network, card, plan, options, wanted
+    network, card, plan, options, wanted, window
         As for `frame_steps`.
 
     Yields
@@ -60,7 +62,7 @@ def region_steps(
     notes: list[str] = []
     whole: Prediction | None = None
     for region in regions:
-        steps = predict_steps(pixels[region.place], network, card, plan, options)
+        steps = predict_steps(pixels[region.place], network, card, plan, options, window)
         part = yield from noted_steps(steps, notes)
         whole = _with_part(whole, part, region, pixels.shape[:2])
     if whole is None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_ds2net.core.options import InferenceOptions
     from napari_ds2net.core.prediction import Prediction
     from napari_ds2net.network.card import ModelCard
+    from napari_ds2net.window import Window
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -57,12 +58,13 @@ def frame_steps(
     plan: ComputePlan,
     options: InferenceOptions,
     wanted: Sequence[Format] = (),
+    window: Window | None = None,
 ) -> Generator[TileDone, None, FrameResult]:
     """Segment a frame and keep what is wanted of it.
 
     Parameters
     ----------
-    pixels, network, card, plan, options
+    pixels, network, card, plan, options, window
         As for `predict_steps`.
     wanted
         The maps to keep.
@@ -79,7 +81,7 @@ def frame_steps(
     from napari_ds2net.core.inference import predict_steps
 
     notes: list[str] = []
-    steps = predict_steps(pixels, network, card, plan, options)
+    steps = predict_steps(pixels, network, card, plan, options, window)
     prediction = yield from noted_steps(steps, notes)
     return frame_result(prediction, wanted, notes)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_ds2net.core.frame_words import frame_words
 from napari_ds2net.errors import ImageError
+from napari_ds2net.window import Window
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -38,6 +39,10 @@ class OpenedFile:
     window
         The values that the file wants to be shown as black and as white; None where it says
         nothing. Pixels are as they are without it.
+    windows
+        How networks see the values, as for `ImageData`.
+    notes
+        Sentences for the user.
     """
 
     path: Path
@@ -48,6 +53,8 @@ class OpenedFile:
     regions: tuple[Region, ...] = ()
     facts: Mapping[str, str | float | int] = field(default_factory=dict[str, str | float | int])
     window: tuple[float, float] | None = None
+    windows: tuple[Window, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_ds2net.core.frame_words import frame_words
 from napari_ds2net.errors import FrameError, ImageError, reason_of
+from napari_ds2net.window import Window
 
 CHANNELS = (3, 4)
 """Lengths of a last axis that is taken for red, green, blue (and alpha)."""
@@ -50,11 +52,16 @@ class ImageData:
         Of the scale along ``t``, such as ``"s"``; ``"pixel"`` where nothing is known.
     name
         What the user calls it.
+    windows
+        How networks see the values of grey frames, in place of stretching them: one for all frames,
+        or one per frame, in order; empty where the file says nothing.
+    notes
+        Sentences for the user about how it was read.
 
     Raises
     ------
     ImageError
-        Axes, shape and scale do not fit together.
+        Axes, shape, scale and windows do not fit together.
     """
 
     array: PixelArray
@@ -63,6 +70,8 @@ class ImageData:
     unit: str = "pixel"
     time_unit: str = "pixel"
     name: str = ""
+    windows: tuple[Window, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that axes, shape and scale agree."""
@@ -85,6 +94,11 @@ class ImageData:
             raise ImageError(
                 f"The image has axes {self.axes!r} and scale {self.scale}; expected {steps} "
                 "lengths other than 0."
+            )
+        if len(self.windows) > 1 and len(self.windows) != math.prod(self.frames):
+            raise ImageError(
+                f"The image has {math.prod(self.frames)} frames and {len(self.windows)} windows of "
+                "brightness; expected one for all, or one per frame."
             )
 
     @classmethod
@@ -129,6 +143,12 @@ class ImageData:
     def frames(self) -> tuple[int, ...]:
         """Lengths of the axes in front of Y and X; empty for a single image."""
         return tuple(self.array.shape[: self.axes.index("y")])
+
+    def window(self, *index: int) -> Window | None:
+        """Return how networks see a frame; None where its values are stretched."""
+        if len(self.windows) < 2:
+            return self.windows[0] if self.windows else None
+        return self.windows[int(np.ravel_multi_index(index, self.frames))]
 
     def plane(self, *index: int, region: tuple[slice, slice] | None = None) -> NDArray[Any] | Plane:
         """Return one frame, read when it is indexed; an array in memory as it is.

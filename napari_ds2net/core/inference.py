@@ -25,6 +25,7 @@ from napari_ds2net.core.tiling import Band, BandBlender, Tile, TileGrid, make_gr
 from napari_ds2net.errors import ImageError
 from napari_ds2net.network.card import Framing, ModelCard
 from napari_ds2net.steps import result_of
+from napari_ds2net.window import Window
 
 __all__ = [
     "Event",
@@ -46,9 +47,10 @@ def predict(
     card: ModelCard,
     plan: ComputePlan,
     options: InferenceOptions | None = None,
+    window: Window | None = None,
 ) -> Prediction:
     """Segment an image, without following the events; see `predict_steps`."""
-    return result_of(predict_steps(image, network, card, plan, options))
+    return result_of(predict_steps(image, network, card, plan, options, window))
 
 
 def predict_steps(
@@ -57,6 +59,7 @@ def predict_steps(
     card: ModelCard,
     plan: ComputePlan,
     options: InferenceOptions | None = None,
+    window: Window | None = None,
 ) -> Generator[Event, None, Prediction]:
     """Segment an image step by step; to cancel, stop iterating.
 
@@ -74,6 +77,8 @@ def predict_steps(
         Where and how to compute.
     options
         The user's choices; the card's own if None.
+    window
+        How the values are to be seen, as for `to_rgb`.
 
     Yields
     ------
@@ -104,11 +109,11 @@ def predict_steps(
     runner = make_runner(network, card, plan, options)
     try:
         if card.framing is Framing.WHOLE:
-            rgb = to_rgb(np.asarray(image), card.intensity)
+            rgb = to_rgb(np.asarray(image), card.intensity, window)
             maps = _Maps((rgb.shape[0], rgb.shape[1]))
             yield from _whole(rgb, card, runner, maps)
         else:
-            reader = RgbReader(_as_array(image), card.intensity)
+            reader = RgbReader(_as_array(image), card.intensity, window)
             maps = _Maps((reader.shape[0], reader.shape[1]))
             yield from tiled_steps(reader, card, runner, maps, options)
         mask = postprocess(maps.probability, options.postprocessing(card), maps.class_map)

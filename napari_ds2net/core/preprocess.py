@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_ds2net.errors import ImageError
 from napari_ds2net.network.card import Intensity
+from napari_ds2net.window import Window
 
 LOW_PERCENTILE = 1.0
 HIGH_PERCENTILE = 99.8
@@ -18,7 +19,11 @@ SMALLEST_STRETCH = 0.02
 PERCENTILE_SAMPLES = 1_000_000
 
 
-def to_rgb(image: NDArray[Any], intensity: Intensity = Intensity.TYPE_RANGE) -> NDArray[np.float32]:
+def to_rgb(
+    image: NDArray[Any],
+    intensity: Intensity = Intensity.TYPE_RANGE,
+    window: Window | None = None,
+) -> NDArray[np.float32]:
     """Return `image` as red, green and blue in [0, 1].
 
     Parameters
@@ -29,6 +34,8 @@ def to_rgb(image: NDArray[Any], intensity: Intensity = Intensity.TYPE_RANGE) -> 
         their percentiles, because the cameras behind them rarely fill the range.
     intensity
         ``PERCENTILE`` stretches ``uint8`` too.
+    window
+        How the image's file wants its values to be seen; nothing is stretched then.
 
     Returns
     -------
@@ -40,7 +47,7 @@ def to_rgb(image: NDArray[Any], intensity: Intensity = Intensity.TYPE_RANGE) -> 
         Another shape or kind of number, no pixel, or no finite pixel.
     """
     planes = _colour_planes(np.asarray(image))
-    return find_scaling(planes, intensity).apply(planes)
+    return find_scaling(planes, intensity, window).apply(planes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,14 @@ class Scaling:
         ``(value - low) / span``, cut to [0, 1]; None for ``bool``, which is 0 and 1 already.
     exact
         Whether no value can leave [0, 1], as with ``uint8`` by its full range.
+    window
+        What gives the brightness in place of `low` and `span`.
     """
 
     low: float | None
     span: float = 1.0
     exact: bool = False
+    window: Window | None = None
 
     def apply(self, planes: NDArray[Any]) -> NDArray[np.float32]:
         """Return `planes` (Y, X, 3) in [0, 1], float32; NaN becomes 0."""
@@ -66,14 +76,19 @@ class Scaling:
         if self.exact:
             return planes.astype(np.float32) / np.float32(self.span)
         values = planes[..., :1] if planes.strides[-1] == 0 else planes
-        with np.errstate(invalid="ignore", over="ignore"):
-            exact = np.can_cast(values.dtype, np.float32)  # else it is too coarse far from 0
-            wide: NDArray[Any] = values.astype(np.float32 if exact else np.float64)
-            scaled = np.clip((wide - self.low) / self.span, 0, 1).astype(np.float32, copy=False)
-        scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
+        scaled = self._stretched(values, self.low)
         if scaled.shape == planes.shape:
             return scaled
         return np.ascontiguousarray(np.broadcast_to(scaled, planes.shape))
+
+    def _stretched(self, values: NDArray[Any], low: float) -> NDArray[np.float32]:
+        if self.window is not None:
+            return self.window.brightness(values)
+        with np.errstate(invalid="ignore", over="ignore"):
+            exact = np.can_cast(values.dtype, np.float32)  # else it is too coarse far from 0
+            wide: NDArray[Any] = values.astype(np.float32 if exact else np.float64)
+            scaled = np.clip((wide - low) / self.span, 0, 1).astype(np.float32, copy=False)
+        return np.nan_to_num(scaled, copy=False, nan=0.0)
 
 
 class RgbReader:
@@ -84,7 +99,7 @@ class RgbReader:
     image
         Shape (Y, X), (Y, X, 1), (Y, X, 3) or (Y, X, 4): numpy, dask, zarr, or a `Plane`. Where
         its values have to be stretched, every n-th row and column is read at once to learn how.
-    intensity
+    intensity, window
         As for `to_rgb`.
 
     Raises
@@ -93,13 +108,13 @@ class RgbReader:
         As for `to_rgb`.
     """
 
-    def __init__(self, image: Any, intensity: Intensity) -> None:
+    def __init__(self, image: Any, intensity: Intensity, window: Window | None = None) -> None:
         self._image = image
         shape = tuple(int(n) for n in image.shape)
         step = _step(shape[0] * shape[1] * (1 if len(shape) == 2 else min(shape[-1], 3)))
         corner = _colour_planes(np.asarray(image[:1, :1]))
-        if corner.dtype == np.bool_ or _by_full_range(corner, intensity):
-            self._scaling = find_scaling(corner, intensity)
+        if window is not None or corner.dtype == np.bool_ or _by_full_range(corner, intensity):
+            self._scaling = find_scaling(corner, intensity, window)
         else:
             sample = _colour_planes(np.asarray(image[::step, ::step]))
             self._scaling = _stretch(sample)
@@ -110,8 +125,12 @@ class RgbReader:
         return self._scaling.apply(_colour_planes(np.asarray(self._image[key])))
 
 
-def find_scaling(planes: NDArray[Any], intensity: Intensity) -> Scaling:
+def find_scaling(
+    planes: NDArray[Any], intensity: Intensity, window: Window | None = None
+) -> Scaling:
     """Return how an image's planes (Y, X, 3) become [0, 1]; see `to_rgb`."""
+    if window is not None:
+        return Scaling(window.low, window.high - window.low, window=window)
     if planes.dtype == np.bool_:
         return Scaling(None)
     if _by_full_range(planes, intensity):

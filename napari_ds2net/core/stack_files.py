@@ -116,6 +116,8 @@ def _of_frames(opened: OpenedFile) -> ImageData:
         unit=opened.units[-1],
         time_unit=opened.units[0] if timed else "pixel",
         name=opened.path.stem,
+        windows=opened.windows,
+        notes=opened.notes,
     )
 
 

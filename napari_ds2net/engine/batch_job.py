@@ -11,6 +11,7 @@ from napari_ds2net.core.export.formats import Format
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.engine.host import alone
 from napari_ds2net.steps import result_of
+from napari_ds2net.window import Window
 
 if TYPE_CHECKING:
     from napari_ds2net.core.frame_result import FrameResult
@@ -22,6 +23,7 @@ def segment_frame(
     device: str,
     options: InferenceOptions,
     wanted: Sequence[Format],
+    window: Window | None = None,
 ) -> FrameResult:
     """Segment a frame, while this worker does nothing else.
 
@@ -33,13 +35,15 @@ def segment_frame(
         As for `napari_ds2net.segment`.
     wanted
         The maps to return.
+    window
+        How the values are to be seen, as for `to_rgb`.
 
     Raises
     ------
     DS2NetError
         It cannot be done, in words.
     """
-    return alone(_segment_frame, pixels, model, device, options, wanted)
+    return alone(_segment_frame, pixels, model, device, options, wanted, window)
 
 
 def warm_up(model: str, device: str) -> str:
@@ -59,12 +63,14 @@ def _segment_frame(
     device: str,
     options: InferenceOptions,
     wanted: Sequence[Format],
+    window: Window | None = None,
 ) -> FrameResult:
     from napari_ds2net.api import load_model
     from napari_ds2net.core.frame_result import frame_steps
 
     loaded = load_model(model, device)
-    steps = frame_steps(pixels, loaded.network, loaded.card, loaded.plan, options, wanted)
+    how = loaded.network, loaded.card, loaded.plan, options, wanted, window
+    steps = frame_steps(pixels, *how)
     return result_of(steps)
 
 

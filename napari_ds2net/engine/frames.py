@@ -62,7 +62,10 @@ class FrameDispatch:
 
     def calls(self) -> Iterator[Call]:
         """Yield a call of `segment_pieces` for every part."""
-        places = [Piece(index, frame) for index, frame in enumerate(self._frames)]
+        places = [
+            Piece(index, frame, window=self._image.window(*frame))
+            for index, frame in enumerate(self._frames)
+        ]
         if self._same_computer and is_light(self._image.array):
             yield self._call(places, image=self._image, region=self._region)
             return

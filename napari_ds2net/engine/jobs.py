@@ -18,6 +18,7 @@ from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
 from napari_ds2net.errors import FrameError, ImageError
 from napari_ds2net.network.card import Framing
+from napari_ds2net.window import Window
 
 if TYPE_CHECKING:
     from napari_ds2net.api import LoadedModel
@@ -175,7 +176,10 @@ def segment_frames(
     """
     return (
         yield from segment_pieces(
-            [Piece(index, frame) for index, frame in enumerate(frames)],
+            [
+                Piece(index, frame, window=image.window(*frame))
+                for index, frame in enumerate(frames)
+            ],
             len(frames),
             model,
             device,
@@ -191,13 +195,15 @@ class Piece:
     """One frame of a run: its place in the run and in the image, and its pixels if they are sent.
 
     `pixels` are of shape (Y, X) or (Y, X, channels), cropped to the region; `failure` says why
-    there are none, where they could not be read.
+    there are none, where they could not be read, and `window` how their values are to be seen, as
+    for `to_rgb`.
     """
 
     index: int
     frame: Frame
     pixels: NDArray[Any] | None = None
     failure: str = ""
+    window: Window | None = None
 
 
 def segment_pieces(
@@ -243,8 +249,9 @@ def segment_pieces(
         yield FrameStarted(piece.index, total)
         try:
             prediction = yield from predict_steps(
-                _pixels(piece, image, region), loaded.network, loaded.card, loaded.plan, options
-            )
+                _pixels(piece, image, region), loaded.network, loaded.card, loaded.plan, options,
+                piece.window,
+            )  # fmt: skip
         except FrameError as error:
             if total == 1:
                 raise

@@ -153,6 +153,7 @@ class Acceptance(QObject):
             axes=image.axes,
             scale=image.pixel_size,
             unit=image.unit,
+            window=image.window(*frame),
         )
         labels = np.array(results.mask(frame))
         return _Edit(results.model, labels, source)

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
-from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image
+from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image, read_window
 from napari_ds2net.engine import Run
 from napari_ds2net.engine.rank_job import ImageLooked, Ranked, rank_images
 from napari_ds2net.errors import DS2NetError
@@ -20,6 +20,7 @@ from napari_ds2net.gui._layers import LayerAdapter, ResultLayers
 from napari_ds2net.gui.corrections import Corrections
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.gui.reordering import Reordering
+from napari_ds2net.window import Window
 from napari_ds2net.workspace import content_hash
 
 
@@ -114,9 +115,9 @@ class FolderQueue(QObject):
         model = self._panel.model
         done = self._corrections
 
-        def work() -> tuple[NDArray[Any], bool]:
-            pixels = read_image(path)
-            return pixels, done.workspace_for(model).find(content_hash(pixels)) is not None
+        def work() -> tuple[NDArray[Any], Window | None, bool]:
+            pixels, window = read_image(path), read_window(path)
+            return pixels, window, done.workspace_for(model).find(content_hash(pixels)) is not None
 
         self._background.run(
             work, lambda read: self._on_image_read(path, *read), self._on_image_failed
@@ -142,11 +143,13 @@ class FolderQueue(QObject):
         if folder is not None:
             self.open(folder)
 
-    def _on_image_read(self, path: Path, pixels: NDArray[Any], is_accepted: bool) -> None:
+    def _on_image_read(
+        self, path: Path, pixels: NDArray[Any], window: Window | None, is_accepted: bool
+    ) -> None:
         if is_accepted:
             self.go_on()
             return
-        self._layers.open_queued(path, pixels)
+        self._layers.open_queued(path, pixels, window)
         self._segment()
 
     def _on_image_failed(self, error: DS2NetError) -> None:

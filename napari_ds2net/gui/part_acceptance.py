@@ -144,4 +144,5 @@ def part_source(source: ImageSource, place: tuple[slice, slice]) -> SourceInfo:
         axes=PART_AXES,
         scale=image.pixel_size,
         unit=image.unit,
+        window=image.window(),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_ds2net.errors import ImageError
+from napari_ds2net.window import WINDOWS
 
 if TYPE_CHECKING:
     from napari_ds2net.core.frames import OpenedFile, Region
@@ -50,11 +51,17 @@ def read_layers(path: str | Sequence[str]) -> list[Any]:
     layers: list[Any] = []
     for each in _paths(path):
         try:
-            layers += _layers(_opened(each))
+            opened = _opened(each)
+            layers += _layers(opened)
         except ImageError as error:
             from napari_ds2net.gui._messages import complain
 
             complain(error)
+        else:
+            for note in opened.notes:
+                from napari_ds2net.gui._messages import warn
+
+                warn(f"{each.name}: {note}")
     return layers or _NOTHING
 
 
@@ -102,7 +109,7 @@ def _layers(opened: OpenedFile) -> list[LayerData]:
         "scale": opened.scale,
         "units": opened.units,
         "axis_labels": tuple(opened.axes.lower()),
-        "metadata": {"ds2net_file": dict(opened.facts)},
+        "metadata": {"ds2net_file": dict(opened.facts), WINDOWS: opened.windows},
     }
     if not is_colour:
         image["contrast_limits"] = opened.window or _limits(frames.first())

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 from numpy.typing import NDArray
 
+from napari_ds2net.window import Window
 from napari_ds2net.workspace import durable, journal, pictures
 from napari_ds2net.workspace.correction import Correction
 from napari_ds2net.workspace.layout import Layout
@@ -252,6 +253,7 @@ def _source(values: dict[str, Any]) -> SourceInfo:
     path = values["path"]
     tuples: dict[str, Any] = {key: tuple(values[key]) for key in ("frame", "scale")}
     fields: dict[str, Any] = {**values, **tuples, "path": None if path is None else Path(path)}
+    fields["window"] = Window.from_dict(values.get("window"))
     return SourceInfo(**fields)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_ds2net.errors import WorkspaceError
+from napari_ds2net.window import Window
 
 _NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -39,6 +40,8 @@ class SourceInfo:
         Such as ``"micrometer"``; ``"pixel"`` where nothing is known.
     anonymous
         Whether even the name is left out, because it may name a patient.
+    window
+        How its values are to be seen, as for `to_rgb`; None where nothing is said.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class SourceInfo:
     scale: tuple[float, float] = (1.0, 1.0)
     unit: str = "pixel"
     anonymous: bool = False
+    window: Window | None = None
 
     def __post_init__(self) -> None:
         """Take plain numbers for those of arrays, and check them."""
@@ -85,6 +89,8 @@ class Origin:
     number
         Last number in the name; None where there is none. If anonymous, all numbers of a series are
         moved by an amount that its key and its name decide, for a number may be a patient's.
+    window
+        As in `SourceInfo`.
     """
 
     name: str
@@ -95,6 +101,7 @@ class Origin:
     image: str = ""
     series: str = ""
     number: int | None = None
+    window: Window | None = None
 
     @classmethod
     def of(cls, source: SourceInfo, key: bytes) -> Origin:
@@ -112,6 +119,7 @@ class Origin:
             image=_keyed(key, str(full)),
             series=_keyed(key, f"{full.parent}\0{prefix}"),
             number=_number(number[0], source, key, f"{full.parent}\0{prefix}") if number else None,
+            window=source.window,
         )
 
     @classmethod
@@ -120,7 +128,9 @@ class Origin:
         tuples: dict[str, Any] = {
             key: tuple(values[key]) for key in ("frame", "scale") if key in values
         }
-        return cls(**{**values, **tuples})
+        window = Window.from_dict(values.get("window"))
+        fields: dict[str, Any] = {**values, **tuples, "window": window}
+        return cls(**fields)
 
     def file_stem(self, digest: str) -> str:
         """Return a name for the files of this frame that every file system can hold.

@@ -17,9 +17,11 @@ from napari_ds2net.core.events import TileDone
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.engine import frames, jobs
+from napari_ds2net.engine.batch_job import segment_frame
 from napari_ds2net.engine.frames import FrameDispatch
 from napari_ds2net.engine.run import Call
 from napari_ds2net.errors import FrameError, ImageError, ModelNotFoundError
+from napari_ds2net.window import Window
 from tests.engine import sample_jobs
 from tests.engine.conftest import Recorder, Start
 
@@ -122,6 +124,25 @@ def dispatch(image: ImageData, wanted: Sequence[jobs.Frame], *, near: bool = Tru
 def pieces(call: Call) -> Sequence[jobs.Piece]:
     found: Sequence[jobs.Piece] = call.args[0]  # type: ignore[assignment]
     return found
+
+
+@pytest.mark.parametrize("kind", ["numpy", "dask"])
+def test_frames_are_seen_by_their_windows(start: Start, tiny_file: Path, kind: str) -> None:
+    seen = np.random.default_rng(0).integers(0, 256, (2, 60, 70), dtype=np.uint8)
+    values = np.stack([500 + seen[0].astype(np.int16), 700 + seen[1].astype(np.int16)])
+    array: Any = values if kind == "numpy" else dask.array.from_array(values).rechunk((1, 60, 70))
+    windows = (Window(low=500, high=755), Window(low=700, high=955))
+    image = ImageData(array=array, axes="tyx", windows=windows)
+    recorder = segment_all(start, image, [(1,), (0,)], tiny_file)
+    assert recorder.value().frames == 2
+    options = InferenceOptions(threshold=0.4)
+    for event in done(recorder):
+        expected = segment(seen[event.frame], tiny_file, device="cpu", options=options)
+        assert_same(event.prediction, expected)
+    frame = segment_frame(values[1], str(tiny_file), "cpu", options, (), windows[1])
+    np.testing.assert_array_equal(
+        frame.mask, segment(seen[1], tiny_file, device="cpu", options=options).mask
+    )
 
 
 def test_only_the_frames_that_are_wanted_are_sent(film: NDArray[np.uint8]) -> None:

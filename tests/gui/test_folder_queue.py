@@ -12,9 +12,16 @@ import pytest
 from PIL import Image
 from pytestqt.qtbot import QtBot
 
+from ds2net_training.finetuning.corrections import read_corrections
+from ds2net_training.finetuning.settings import FineTuneSettings
 from napari_ds2net.engine.rank_job import ImageLooked, Ranked
+from napari_ds2net.gui._layers.source import ImageSource
 from napari_ds2net.gui.widgets import SegmentWidget
+from napari_ds2net.network.card import Framing, ModelCard
+from napari_ds2net.steps import Steps
+from napari_ds2net.window import Window
 from napari_ds2net.workspace import Workspace, default_folder
+from tests.core.test_dicom_files import write as write_dicom
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.window import click, disc, settle
 
@@ -96,3 +103,29 @@ def test_a_folder_without_images_is_said(
     monkeypatch.setattr(panel, "ask_for_folder", lambda: empty)
     click(qtbot, panel, "folder_button")
     assert "holds no image" in panel.status_label.text()
+
+
+def test_a_scan_comes_with_its_window_and_is_kept_with_it(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, open_folder: Callable[[], None], folder: Path
+) -> None:
+    values = 1000 + disc(radius=9).astype(np.uint16)
+    write_dicom(folder / "scan.dcm", values, WindowCenter=1128, WindowWidth=256)
+    open_folder()
+    image = viewer.layers["scan"]
+    window = Window(low=1000, high=1255)
+    assert tuple(image.contrast_limits) == (1000, 1255)
+    assert ImageSource(image).image_data().windows == (window,)
+    settle(qtbot, lambda: panel.accept_button.isEnabled())
+    click(qtbot, panel, "accept_button")
+    settle(qtbot, partial(is_segmented, viewer, "frame-2"))
+    folder_of_corrections = default_folder("polyp")
+    (kept,) = Workspace.open(folder_of_corrections).corrections()
+    assert kept.origin.window == window
+    assert kept.read_image().dtype == np.uint16
+    steps = Steps(
+        read_corrections(
+            folder_of_corrections, ModelCard(name="a", framing=Framing.TILES), FineTuneSettings()
+        )
+    )
+    assert len(list(steps)) == 1
+    np.testing.assert_array_equal(steps.result.items[0].planes[0], disc(radius=9))

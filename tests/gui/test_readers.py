@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 
 from napari_ds2net.gui import _messages
-from napari_ds2net.gui.readers import get_reader
+from napari_ds2net.gui._layers.source import ImageSource
+from napari_ds2net.gui.readers import get_reader, read_layers
+from napari_ds2net.window import Window
 from tests.core.test_dicom_files import region
 from tests.core.test_dicom_files import write as write_dicom
 from tests.core.test_video_files import write as write_video
@@ -44,6 +47,40 @@ def test_a_dicom_image_opens_with_the_contrast_of_its_window(viewer: Any, tmp_pa
     (image,) = viewer.layers
     assert tuple(image.contrast_limits) == (249.5, 349.5)
     assert np.array_equal(np.asarray(image.data), pixels)
+    image.contrast_limits = (0, 700)  # to look at: the network sees what the file asks for
+    assert ImageSource(image).image_data().windows == (Window(low=249.5, high=349.5),)
+
+
+def test_windows_of_frames_that_are_not_there_any_more_are_not_taken(
+    viewer: Any, tmp_path: Path
+) -> None:
+    groups: list[Dataset] = []
+    for centre in (300, 400):
+        item, group = Dataset(), Dataset()
+        item.WindowCenter, item.WindowWidth = centre, 101
+        group.FrameVOILUTSequence = [item]
+        groups.append(group)
+    pixels = np.arange(24 * 32, dtype=np.uint16).reshape(1, 24, 32).repeat(2, axis=0)
+    path = write_dicom(tmp_path / "a.dcm", pixels, PerFrameFunctionalGroupsSequence=groups)
+    viewer.open(str(path), plugin="napari-ds2net")
+    (image,) = viewer.layers
+    taken = ImageSource(image).image_data()
+    assert [taken.window(at) for at in range(2)] == [
+        Window(low=249.5, high=349.5), Window(low=349.5, high=449.5),
+    ]  # fmt: skip
+    image.data = image.data[:1]
+    assert ImageSource(image).image_data().windows == ()
+
+
+def test_a_window_without_sense_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(_messages, "show_warning", told.append)
+    pixels = np.arange(24 * 32, dtype=np.uint16).reshape(24, 32)
+    path = write_dicom(tmp_path / "a.dcm", pixels, WindowCenter=9000, WindowWidth=5)
+    ((_, about, _),) = read_layers(str(path))
+    assert about["contrast_limits"] == (0.0, 767.0)
+    (note,) = told
+    assert note.startswith("a.dcm: Its window, 8997.5 to 9001.5, covers none of its values; ")
 
 
 def test_a_video_opens_lazily(viewer: Any, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def make_prediction(probability: NDArray[Any], mask: NDArray[Any] | None = None)
     )
 
 
-def brightness(image: NDArray[Any], options: InferenceOptions) -> Prediction:
+def brightness(image: NDArray[Any], options: InferenceOptions, window: object) -> Prediction:
     """Stand in for a network: a grey value of 255 is certainly an object."""
     return make_prediction(image / 255.0)
 

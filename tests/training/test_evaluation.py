@@ -89,10 +89,10 @@ def test_one_bad_file_does_not_stop_the_rest(pairs: list[Pair], tmp_path: Path) 
 
 
 def test_an_image_that_the_network_refuses_is_a_failure(pairs: list[Pair]) -> None:
-    def refuse_once(image: NDArray[Any], options: InferenceOptions) -> Prediction:
+    def refuse_once(image: NDArray[Any], options: InferenceOptions, window: object) -> Prediction:
         if image.sum() < 255 * 100:
             raise ImageError("Too dark.")
-        return brightness(image, options)
+        return brightness(image, options, window)
 
     _, report = finish(score_steps(pairs, refuse_once, CARD))
     assert [failure.reason for failure in report.failures] == ["Too dark."]
@@ -100,7 +100,7 @@ def test_an_image_that_the_network_refuses_is_a_failure(pairs: list[Pair]) -> No
 
 
 def test_an_error_in_the_program_is_not_hidden(pairs: list[Pair]) -> None:
-    def broken(image: NDArray[Any], options: InferenceOptions) -> Prediction:
+    def broken(image: NDArray[Any], options: InferenceOptions, window: object) -> Prediction:
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
@@ -127,7 +127,7 @@ def test_objects_are_split_and_matched_where_masks_number_them(
     ]
     asked: list[bool | None] = []
 
-    def split(image: NDArray[Any], options: InferenceOptions) -> Prediction:
+    def split(image: NDArray[Any], options: InferenceOptions, window: object) -> Prediction:
         asked.append(options.split_touching)
         columns = np.arange(50) < 15
         mask = np.where(image > 0, np.where(columns, 1, 2), 0).astype(np.uint8)
@@ -179,9 +179,9 @@ def test_several_classes_are_refused(pairs: list[Pair]) -> None:
 def test_stopping_early_is_to_stop_iterating(pairs: list[Pair]) -> None:
     seen: list[int] = []
 
-    def count(image: NDArray[Any], options: InferenceOptions) -> Prediction:
+    def count(image: NDArray[Any], options: InferenceOptions, window: object) -> Prediction:
         seen.append(1)
-        return brightness(image, options)
+        return brightness(image, options, window)
 
     steps = score_steps(pairs, count, CARD)
     next(steps)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_ds2net.errors import WorkspaceError
+from napari_ds2net.window import Window
 from napari_ds2net.workspace import SourceInfo, Workspace, content_hash, frame_key, pictures
 from tests.workspace.cases import accept, box, frame
 
@@ -119,3 +120,15 @@ def test_anonymous_drafts_name_nobody(workspace: Workspace) -> None:
 def test_only_labels_are_drafts(workspace: Workspace) -> None:
     with pytest.raises(WorkspaceError, match="expected whole numbers"):
         workspace.drafts.save(KEY, np.zeros((3, 3)))
+
+
+def test_a_window_stays_with_draft_and_correction(workspace: Workspace) -> None:
+    window = Window(low=-3.5, high=900, table=(0.0, 0.75, 1.0))
+    source = SourceInfo(name="scan", window=window)
+    workspace.drafts.save(KEY, box(), source=source)
+    (draft,) = workspace.drafts.list()
+    assert draft.source is not None
+    assert draft.source.window == window
+    accept(workspace, 5, source=source)
+    (kept,) = Workspace.open(workspace.folder).corrections()
+    assert kept.origin.window == window

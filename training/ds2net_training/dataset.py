@@ -15,7 +15,7 @@ from PIL import Image
 from ds2net_training.events import ImagesRead
 from ds2net_training.seams import find_seams
 from ds2net_training.settings import ModelSettings
-from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image
+from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image, read_window
 from napari_ds2net.core.pillow_files import begins_with_a_colour
 from napari_ds2net.core.preprocess import to_rgb
 from napari_ds2net.errors import DatasetError, ImageError
@@ -164,7 +164,8 @@ def read_samples(
 def _sample(pair: Pair, settings: ModelSettings, size: int, cut_seams: bool) -> Sample:
     """Decode one pair."""
     try:
-        rgb = to_rgb(load_image(pair.image), settings.intensity)
+        window = read_window(pair.image)
+        rgb = to_rgb(load_image(pair.image), settings.intensity, window)
     except ImageError as error:
         raise DatasetError(f"{pair.image}: {error}") from error
     labels = load_mask(pair.mask)

@@ -18,14 +18,15 @@ from ds2net_training.metrics import false_alarm
 from ds2net_training.statistics import Bootstrap
 from ds2net_training.summary import summarise, summarise_by_source
 from napari_ds2net.core.device import ComputePlan
-from napari_ds2net.core.files import read_image
+from napari_ds2net.core.files import read_image, read_window
 from napari_ds2net.core.inference import predict
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
 from napari_ds2net.errors import DatasetError, DS2NetError, SettingsError
 from napari_ds2net.network.card import ModelCard
+from napari_ds2net.window import Window
 
-Segment = Callable[[NDArray[Any], InferenceOptions], Prediction]
+Segment = Callable[[NDArray[Any], InferenceOptions, Window | None], Prediction]
 """Segments an image of shape (Y, X) or (Y, X, C)."""
 
 
@@ -95,8 +96,10 @@ def evaluate_steps(
         The network has several classes, or there are not as many groups as pairs.
     """
 
-    def segment(image: NDArray[Any], inference: InferenceOptions) -> Prediction:
-        return predict(image, network, card, plan, inference)
+    def segment(
+        image: NDArray[Any], inference: InferenceOptions, window: Window | None
+    ) -> Prediction:
+        return predict(image, network, card, plan, inference, window)
 
     return (yield from score_steps(pairs, segment, card, options, groups))
 
@@ -113,7 +116,7 @@ def score_steps(
     Parameters
     ----------
     segment
-        Called once per image.
+        Called once per image, with how its file wants it to be seen.
     pairs, card, options, groups
         As for `evaluate_steps`.
     """
@@ -171,7 +174,7 @@ class _Scorer:
         inference = self._options.inference
         if with_objects and inference.split_touching is None:
             inference = replace(inference, split_touching=True)
-        prediction = self._segment(image, inference)
+        prediction = self._segment(image, inference, read_window(pair.image))
         self._device = prediction.device
         scores = score_masks(prediction, truth, self._options.scoring)
         objects = None

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 from napari_ds2net.core.device import ComputePlan
-from napari_ds2net.core.files import read_image
+from napari_ds2net.core.files import read_image, read_window
 from napari_ds2net.core.image_score import image_score
 from napari_ds2net.core.inference import predict
 from napari_ds2net.core.options import InferenceOptions
@@ -22,6 +22,7 @@ from napari_ds2net.core.preprocess import to_rgb
 from napari_ds2net.core.stack_files import read_stack
 from napari_ds2net.errors import DS2NetError
 from napari_ds2net.network.card import ModelCard
+from napari_ds2net.window import Window
 from napari_ds2net.workspace import detail_vectors, rank_queue
 
 _PREVIEW_EDGE = 96
@@ -101,13 +102,13 @@ def rank_steps(
     for done, path in enumerate(paths, start=1):
         about = partial(ImageRated, done=done, total=len(paths), path=path)
         try:
-            for frame, pixels in _frames(path, stacks, channels):
+            for frame, pixels, window in _frames(path, stacks, channels):
                 if isinstance(pixels, DS2NetError):
                     yield about(image=None, failure=str(pixels))
                     continue
-                image = _rated(path, frame, pixels, network, card, plan)
+                image = _rated(path, frame, pixels, network, card, plan, window)
                 rated.append(image)
-                previews.append(preview(pixels))
+                previews.append(preview(pixels, window))
                 yield about(image=image, failure=None)
         except DS2NetError as error:
             yield about(image=None, failure=str(error))
@@ -115,9 +116,9 @@ def rank_steps(
     return tuple(rated[at] for at in order)
 
 
-def preview(image: NDArray[Any]) -> NDArray[np.uint8]:
+def preview(image: NDArray[Any], window: Window | None = None) -> NDArray[np.uint8]:
     """Return a small copy, uint8, shape (Y, X, 3), that `detail_vectors` can compare."""
-    rgb = np.rint(to_rgb(image) * 255).astype(np.uint8)
+    rgb = np.rint(to_rgb(image, window=window) * 255).astype(np.uint8)
     small = Image.fromarray(rgb)
     small.thumbnail((_PREVIEW_EDGE, _PREVIEW_EDGE), Image.Resampling.BILINEAR)
     return np.asarray(small)
@@ -125,10 +126,13 @@ def preview(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _frames(
     path: Path, stacks: bool, channels: Sequence[str]
-) -> Iterator[tuple[tuple[int, ...], NDArray[Any] | DS2NetError]]:
-    """Read an image, or one frame of a stack after the other, or why not, with their places."""
+) -> Iterator[tuple[tuple[int, ...], NDArray[Any] | DS2NetError, Window | None]]:
+    """Read an image, or one frame of a stack after the other, or why not.
+
+    With their places, and how their file wants them to be seen.
+    """
     if not stacks:
-        yield (), read_image(path)
+        yield (), read_image(path), read_window(path)
         return
     image = read_stack(path, channels=channels)
     for frame in np.ndindex(*image.frames):
@@ -136,7 +140,7 @@ def _frames(
             pixels: NDArray[Any] | DS2NetError = image.frame(*frame)
         except DS2NetError as error:
             pixels = error
-        yield frame, pixels
+        yield frame, pixels, image.window(*frame)
 
 
 def _rated(
@@ -146,8 +150,9 @@ def _rated(
     network: nn.Module,
     card: ModelCard,
     plan: ComputePlan,
+    window: Window | None,
 ) -> RankedImage:
-    prediction = predict(pixels, network, card, plan, _AS_REGIONS)
+    prediction = predict(pixels, network, card, plan, _AS_REGIONS, window)
     return RankedImage(
         path=path,
         frame=frame,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -191,7 +192,7 @@ def _computed(
     writer: MapsWriter,
     options: InferenceOptions,
 ) -> Iterator[Event]:
-    reader = RgbReader(RowReader(image.array), card.intensity)
+    reader = RgbReader(RowReader(image.array), card.intensity, image.window())
     if card.framing is Framing.WHOLE:
         return whole_steps(reader, card, runner, writer)
     return tiled_steps(reader, card, runner, writer, options, writer.next_row)
@@ -205,11 +206,14 @@ def _how(
     chosen = {"flips": options.flips, "overlap": options.overlap, "tile_shape": list(tile)}
     if len(card.classes) > 1:  # their mask is made with the maps
         chosen["threshold"] = options.postprocessing(card).threshold
+    window = image.window()
+    seen = {} if window is None else {"window": json.loads(json.dumps(dataclasses.asdict(window)))}
     return {
         "model": {"name": card.name, "id": model},
         "settings": chosen,
         "image": {
             "shape": [int(n) for n in image.array.shape],
             "samples_sha256": fingerprint(image),
+            **seen,
         },
     }

@@ -23,6 +23,7 @@ from napari_ds2net.core.image import ImageData
 from napari_ds2net.core.measures import Measures
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.errors import ExportError, FrameError, SettingsError
+from napari_ds2net.window import Window
 
 FORMAT = "napari-ds2net run record"
 VERSION = 1
@@ -60,6 +61,8 @@ class SourceRecord:
         of channels; empty where it is no part of one. All else tells of the frame alone.
     missing
         Frames that could not be read, counted alike; `sha256` is of the others.
+    windows
+        As for `ImageData`; empty in records of before there were any.
     """
 
     sha256: str
@@ -71,6 +74,7 @@ class SourceRecord:
     name: str | None = None
     frame: tuple[int, ...] = ()
     missing: tuple[tuple[int, ...], ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +233,7 @@ def describe_source(
         name=name,
         frame=frame,
         missing=missing,
+        windows=image.windows,
     )
 
 

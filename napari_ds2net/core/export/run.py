@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -279,8 +279,11 @@ class _Export:
         elif what is Format.INDEXED:
             save_indexed_png(file, subject.labels_of(frame), subject.look, self._highest)
         elif subject.image is not None:
-            pixels = subject.image.frame(*frame)
-            save_picture_png(file, draw_overlay(pixels, subject.labels_of(frame), subject.look))
+            pixels, look = subject.image.frame(*frame), subject.look
+            window = subject.image.window(*frame)
+            if look.limits is None and window is not None:
+                look = replace(look, limits=(window.low, window.high))
+            save_picture_png(file, draw_overlay(pixels, subject.labels_of(frame), look))
 
     def _save_objects(self, file: BinaryIO, what: Format) -> None:
         subject = self._subject

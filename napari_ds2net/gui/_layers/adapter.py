@@ -28,6 +28,7 @@ from napari_ds2net.gui._layers.source import (
 )
 from napari_ds2net.gui._layers.target import MASK, ResultLayers
 from napari_ds2net.gui.results import MAPS, Frame
+from napari_ds2net.window import WINDOWS, Window
 
 if TYPE_CHECKING:
     from napari_ds2net.gui._layers.big_target import BigLayers
@@ -256,13 +257,15 @@ class LayerAdapter:
         if before is not source.layer:
             self.viewer.reset_view()
 
-    def open_queued(self, path: Path, pixels: NDArray[Any]) -> None:
-        """Open an image of a queue and show it alone."""
+    def open_queued(self, path: Path, pixels: NDArray[Any], window: Window | None = None) -> None:
+        """Open an image of a queue, as its file wants it to be seen, and show it alone."""
+        windows = () if window is None else (window,)
         layer = Image(
             pixels,
             name=path.stem,
             rgb=pixels.ndim == 3,
-            metadata={QUEUED_FROM: str(path)},
+            contrast_limits=None if window is None else (window.low, window.high),
+            metadata={QUEUED_FROM: str(path), WINDOWS: windows},
         )
         self.viewer.add_layer(layer)
         for other in self.viewer.layers:

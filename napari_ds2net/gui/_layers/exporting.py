@@ -291,7 +291,11 @@ def one_frame(subject: ExportSubject, frame: Frame) -> ExportSubject:
     if image is not None:
         axes = image.axes[len(frame) :]
         pixels = image.frame(*frame)
-        image = dataclasses.replace(image, array=pixels, axes=axes, scale=image.scale[-2:])
+        window = image.window(*frame)
+        image = dataclasses.replace(
+            image, array=pixels, axes=axes, scale=image.scale[-2:],
+            windows=() if window is None else (window,),
+        )  # fmt: skip
     return dataclasses.replace(
         subject,
         name=subject.frame_name(frame),

@@ -18,6 +18,7 @@ from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.errors import ImageError
 from napari_ds2net.gui.results import Frame
+from napari_ds2net.window import WINDOWS, Window
 
 _LEADING = "tzabdefghijklmnopqrsuvw"
 """Letters for the axes in front of Y and X."""
@@ -138,7 +139,17 @@ class ImageSource:
             scale=tuple(scale),
             unit=self.unit,
             name=self.layer.name,
+            windows=() if colour else self._windows(),
         )
+
+    def _windows(self) -> tuple[Window, ...]:
+        """Return how the file wants its frames to be seen, as its reader told the layer.
+
+        Where the layer holds other frames than the file, those of each are not known any more.
+        """
+        told: Any = self.layer.metadata.get(WINDOWS, ())
+        frames = math.prod(self.result_shape[:-2])
+        return tuple(told) if len(told) == 1 or len(told) == frames else ()
 
     @property
     def unit(self) -> str:

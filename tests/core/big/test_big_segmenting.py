@@ -22,6 +22,7 @@ from napari_ds2net.core.inference import predict
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.errors import ImageError, SettingsError
 from napari_ds2net.network.card import ModelCard
+from napari_ds2net.window import Window
 
 SHAPE = (150, 171)
 CHOICES = [
@@ -190,6 +191,25 @@ def test_a_run_that_was_stopped_goes_on(
     for name in ("probability", "semantic", "mask"):
         np.testing.assert_array_equal(full(result, name), full(expected, name))
     assert not (tmp_path / "r" / "work").exists()
+
+
+def test_a_window_is_seen_and_another_one_begins_anew(
+    tmp_path: Path, make_network: Any, tiles: ModelCard, plan: Any
+) -> None:
+    red = IMAGE[..., 0].astype(np.uint16)
+    windows = [Window(low=low, high=low + 255, table=(0.0, 0.7, 1.0)) for low in (0, 60)]
+    kept: list[Any] = []
+    for window in windows:
+        image = ImageData(array=Stored(red, (40, 50)), windows=(window,))
+        expected = predict(red, make_network(), tiles, plan, window=window)
+        for begun in (True, False):
+            network = make_network()
+            steps = begin(tmp_path / "r", network, tiles, plan, InferenceOptions(), image)
+            result, _ = finish(steps)
+            assert bool(network.batches) == begun
+        np.testing.assert_allclose(full(result, "probability"), expected.probability, atol=1e-6)
+        kept.append(expected.probability)
+    assert np.abs(kept[0] - kept[1]).max() > 0.1
 
 
 def test_another_image_begins_anew_and_another_threshold_the_mask_alone(

@@ -57,7 +57,7 @@ def score_images(
     exact = replace(plan, precision="float32")
     for item in items:
         image, labels, reviewed = item.read()
-        found = predict(image, network, card, exact, _AS_REGIONS).mask
+        found = predict(image, network, card, exact, _AS_REGIONS, item.window).mask
         yield _scores(masks_of(found, card) & reviewed, masks_of(labels, card) & reviewed)
 
 

@@ -14,10 +14,11 @@ from ds2net_training.dataset import Pair, find_pairs, load_mask
 from ds2net_training.finetuning.division import Division, divide_folder, divide_workspace
 from ds2net_training.finetuning.events import CorrectionsRead
 from ds2net_training.finetuning.settings import FineTuneSettings
-from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image
+from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image, read_window
 from napari_ds2net.core.preprocess import to_rgb
 from napari_ds2net.errors import DatasetError, ImageError
 from napari_ds2net.network.card import Framing, ModelCard
+from napari_ds2net.window import Window
 from napari_ds2net.workspace import Correction, Workspace, content_hash
 
 _PREVIEW_EDGE = 128
@@ -41,6 +42,8 @@ class Corrected:
     read
         Reads image (as in the file), labels (Y, X) and reviewed region (Y, X; bool) at their own
         size.
+    window
+        How the image's values are to be seen, as for `to_rgb`.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Corrected:
     labels_hash: str
     planes: NDArray[np.uint8]
     read: Callable[[], tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]]
+    window: Window | None = None
 
     @property
     def has_object(self) -> bool:
@@ -93,15 +97,17 @@ def read_corrections(
         corrections = workspace.corrections()
         readers = [_reader_of_correction(correction) for correction in corrections]
         names = [correction.stem for correction in corrections]
+        windows = [correction.origin.window for correction in corrections]
     else:
         pairs = find_pairs(folder)
         readers = [_reader_of_pair(pair) for pair in pairs]
         names = [pair.name for pair in pairs]
+        windows = [_window_of_pair(pair) for pair in pairs]
     if not readers:
         raise DatasetError(f"{folder} holds no correction; accept a corrected image first.")
     items: list[Corrected] = []
-    for name, reader in zip(names, readers, strict=True):
-        items.append(_corrected(name, reader, card))
+    for name, reader, window in zip(names, readers, windows, strict=True):
+        items.append(_corrected(name, reader, card, window))
         yield CorrectionsRead(done=len(items), total=len(readers))
     if workspace is not None:
         split = workspace.assign_split(learned=learned)
@@ -139,6 +145,13 @@ def _reader_of_pair(
     return read
 
 
+def _window_of_pair(pair: Pair) -> Window | None:
+    try:
+        return read_window(pair.image)
+    except ImageError as error:
+        raise DatasetError(str(error)) from error
+
+
 def _reviewed_of(pair: Pair) -> NDArray[np.bool_]:
     """Return the reviewed region beside a pair, all true where there is none."""
     folder = pair.image.parent.parent / "reviewed"
@@ -154,6 +167,7 @@ def _corrected(
     name: str,
     read: Callable[[], tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]],
     card: ModelCard,
+    window: Window | None,
 ) -> Corrected:
     image, labels, reviewed = read()
     for what, other in (("mask", labels), ("reviewed region", reviewed)):
@@ -166,8 +180,9 @@ def _corrected(
         name=name,
         content_hash=content_hash(image),
         labels_hash=content_hash(labels),
-        planes=framed(image, labels, reviewed, card),
+        planes=framed(image, labels, reviewed, card, window),
         read=read,
+        window=window,
     )
 
 
@@ -179,10 +194,14 @@ def masks_of(labels: NDArray[Any], card: ModelCard) -> NDArray[np.bool_]:
 
 
 def framed(
-    image: NDArray[Any], labels: NDArray[Any], reviewed: NDArray[np.bool_], card: ModelCard
+    image: NDArray[Any],
+    labels: NDArray[Any],
+    reviewed: NDArray[np.bool_],
+    card: ModelCard,
+    window: Window | None = None,
 ) -> NDArray[np.uint8]:
     """Return red, green, blue, masks and reviewed region as the network will see them."""
-    rgb = np.rint(to_rgb(image, card.intensity) * 255).astype(np.uint8)
+    rgb = np.rint(to_rgb(image, card.intensity, window) * 255).astype(np.uint8)
     masks = (masks_of(labels, card) & reviewed).astype(np.uint8) * 255
     known = reviewed.astype(np.uint8)[None] * 255
     planes = np.concatenate([np.moveaxis(rgb, -1, 0), masks, known])

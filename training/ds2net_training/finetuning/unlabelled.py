@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ds2net_training.finetuning.corrections import framed
 from ds2net_training.finetuning.events import UnlabelledRead
-from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image
+from napari_ds2net.core.files import IMAGE_SUFFIXES, read_image, read_window
 from napari_ds2net.errors import DatasetError, ImageError
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.workspace import content_hash
@@ -78,7 +78,7 @@ def _scattered(paths: Sequence[Path]) -> list[Path]:
 
 def _read(path: Path, card: ModelCard, seen: set[str]) -> NDArray[np.uint8] | None:
     try:
-        image = read_image(path)
+        image, window = read_image(path), read_window(path)
     except ImageError:
         return None
     known_by = content_hash(image)
@@ -86,7 +86,7 @@ def _read(path: Path, card: ModelCard, seen: set[str]) -> NDArray[np.uint8] | No
         return None
     seen.add(known_by)
     blank = np.zeros(image.shape[:2], np.uint8)
-    return framed(image, blank, blank.astype(np.bool_), card)
+    return framed(image, blank, blank.astype(np.bool_), card, window)
 
 
 def _images_of(path: Path) -> list[Path]:
