@@ -58,6 +58,20 @@ def test_few_images_are_never_sure(gains: list[float], groups: list[int] | None)
     assert verdict.endswith(said)
 
 
+@pytest.mark.parametrize(
+    ("corrections", "stopped", "advice"),
+    [(4, False, "Correct 1 more"), (6, False, "Give it more minutes"), (6, True, "Let it run")],
+)
+def test_what_to_do_where_too_few_were_tested_on(
+    corrections: int, stopped: bool, advice: str
+) -> None:
+    found = compared([0.05, 0.06, 0.07, 0.08])
+    is_better, verdict = judge(found, corrections=corrections, stopped=stopped)
+    assert not is_better
+    assert f"stays selected. {advice}" in verdict
+    assert verdict.endswith("or select it yourself.")
+
+
 def test_images_that_disagree_are_not_sure() -> None:
     found = compared([0.2, -0.15, 0.1, -0.1, 0.05, -0.02])
     assert np.isfinite(found.dice.difference.low)

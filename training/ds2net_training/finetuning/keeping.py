@@ -57,7 +57,9 @@ def keep(
     DS2NetError
         The name was taken meanwhile, the network is not finite, or the disk is full.
     """
-    is_better, verdict = judge(outcome.comparison)
+    is_better, verdict = judge(
+        outcome.comparison, corrections=len(corrections.items), stopped=outcome.stopped_early
+    )
     card = _card(parent, name, outcome, corrections, settings, verdict)
     with tempfile.TemporaryDirectory(prefix="ds2net-") as folder:
         path = Path(folder) / f"{name}.safetensors"
@@ -75,8 +77,20 @@ def keep(
     )
 
 
-def judge(comparison: Compared | None) -> tuple[bool, str]:
-    """Return whether the new network is to be selected, and why in a sentence."""
+def judge(
+    comparison: Compared | None, *, corrections: int = 0, stopped: bool = False
+) -> tuple[bool, str]:
+    """Return whether the new network is to be selected, and why in a sentence.
+
+    Parameters
+    ----------
+    comparison
+        Before and after; None where nothing could be tested.
+    corrections
+        How many there are to test on, with time for all of them.
+    stopped
+        Whether the run was stopped early.
+    """
     if comparison is None:
         return False, (
             "No correction could be kept apart to test on, so it is not known whether the new "
@@ -101,8 +115,9 @@ def judge(comparison: Compared | None) -> tuple[bool, str]:
     if after > before and len(comparison.images) < _FEWEST_TESTED:
         return False, (
             f"The new network may be better, but {_images(len(comparison.images))} cannot tell: "
-            f"{change} that it did not learn from. It is kept; the old one stays selected. Correct "
-            f"{_FEWEST_TESTED - len(comparison.images)} more, or select it yourself."
+            f"{change} that it did not learn from. It is kept; the old one stays selected. "
+            f"{_to_test_more(len(comparison.images), corrections, stopped=stopped)}, or select it "
+            "yourself."
         )
     if after > before and not _is_likely(comparison):
         return False, (
@@ -124,6 +139,13 @@ def judge(comparison: Compared | None) -> tuple[bool, str]:
         f"The new network is not better: {change} that it did not learn from. It is kept; the old "
         "one stays selected."
     )
+
+
+def _to_test_more(tested: int, corrections: int, *, stopped: bool) -> str:
+    """Say what to do where too few images were tested on."""
+    if corrections < _FEWEST_TESTED:
+        return f"Correct {_FEWEST_TESTED - tested} more"
+    return "Let it run to its end" if stopped else "Give it more minutes"
 
 
 def _is_likely(comparison: Compared) -> bool:
