@@ -16,6 +16,8 @@ _LOSS_COLOUR = (213, 94, 0)
 _DICE_COLOUR = (0, 136, 204)
 """Both differ from light and from dark ground, and from each other to every eye."""
 _PLOT_HEIGHT, _STEPS_HEIGHT = 96, 46
+_BELOW_PX = 6
+"""pyqtgraph lets the name of an axis reach so far below it."""
 _AXIS_WIDTH, _MOST_LETTERS = 62, 5
 """Room for the label and numbers of so many letters, the same in both plots."""
 _NAN = float("nan")
@@ -82,7 +84,8 @@ class Curves(QWidget):
         self._end = 0.0
         self._loss_plot, self._dice_plot = _plot("loss"), _plot("Dice")
         self._dice_plot.setLabel("bottom", "step")
-        self._dice_plot.setFixedHeight(_PLOT_HEIGHT + _STEPS_HEIGHT)
+        self._dice_plot.setFixedHeight(_PLOT_HEIGHT + _STEPS_HEIGHT + _BELOW_PX)
+        self._dice_plot.getPlotItem().layout.setContentsMargins(0, 0, 0, _BELOW_PX)
         self._dice_plot.setXLink(self._loss_plot)
         self._dice_plot.getAxis("bottom").setHeight(_STEPS_HEIGHT)
         self._loss_plot.getAxis("bottom").setStyle(showValues=False)
