@@ -103,6 +103,11 @@ class Acceptance(QObject):
         if frame not in results.results.done:
             self._panel.set_status("This frame is not segmented yet; press Segment first.")
             return
+        if results.was_mask_removed:
+            self._panel.set_status(
+                "The layer of the mask was deleted; press Segment to make it anew, then accept it."
+            )
+            return
         try:
             edit, pixels = self._edit(results, frame), _pixels(results, frame)
             reviewed = self._reviewed(results)

@@ -118,7 +118,7 @@ def _picture(results: ResultLayers, frame: Frame) -> NDArray[np.uint8]:
     if isinstance(layer.data, np.ndarray):
         pixels = results.source.image_data().frame(*frame)
     step = max(1, max(pixels.shape[:2]) // _PICTURE_PX)
-    thinned = np.asarray(pixels[::step, ::step], np.float32)
+    thinned = np.nan_to_num(np.asarray(pixels[::step, ::step], np.float32), posinf=0, neginf=0)
     grey = thinned[..., :3].mean(axis=-1) if thinned.ndim == 3 else thinned
     low, high = float(grey.min()), float(grey.max())
     return np.asarray((grey - low) * (255 / max(high - low, 1e-6)), np.uint8)

@@ -177,3 +177,28 @@ def test_a_fine_tuned_model_shares_its_ancestors_corrections(panel: SegmentWidge
     (own,) = session.sessions()
     assert own.corrections.root_of("polyp") == "polyp"
     assert own.corrections.workspace_for("polyp").folder == default_folder("polyp")
+
+
+def test_a_mask_that_was_deleted_cannot_be_accepted_unseen(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget
+) -> None:
+    viewer.add_image(disc(), name="frame")
+    segment(qtbot, panel)
+    viewer.layers.remove("frame mask")
+    click(qtbot, panel, "accept_button")
+    assert "The layer of the mask was deleted" in panel.status_label.text()
+    assert not workspace().corrections()
+    segment(qtbot, panel)
+    accept(qtbot, panel, 0)
+
+
+def test_an_image_with_infinite_pixels_is_segmented_and_accepted(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, told: list[str]
+) -> None:
+    pixels = disc().astype(np.float32)
+    pixels[:4], pixels[4:8] = np.inf, np.nan
+    viewer.add_image(np.nan_to_num(disc().astype(np.float32)), name="other")
+    viewer.add_image(pixels, name="frame", contrast_limits=(0, 255))
+    segment(qtbot, panel)
+    assert told == []
+    accept(qtbot, panel, 0)

@@ -216,6 +216,11 @@ class ResultLayers:
     def _has_mask_layer(self) -> bool:
         return self.mask_layer is not None and self._is_shown(self.mask_layer)
 
+    @property
+    def was_mask_removed(self) -> bool:
+        """Whether somebody took the mask's layer out of the viewer."""
+        return self.mask_layer is not None and not self._has_mask_layer()
+
     # ------------------------------------------------------------------ values
 
     def mask(self, frame: Frame) -> NDArray[Any]:
@@ -226,8 +231,8 @@ class ResultLayers:
 
     def is_edited(self, frame: Frame) -> bool:
         """Tell whether somebody changed the mask of a frame since it was written."""
-        if self.mask_layer is not None and not self._has_mask_layer():
-            return False  # thrown away by its owner
+        if self.was_mask_removed:
+            return False
         current = self.mask(frame)
         if frame not in self._written:
             return bool(current.any())
