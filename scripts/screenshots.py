@@ -12,6 +12,7 @@ from scripts.open_napari import Window, open_window, segment, start_virtual_scre
 
 SIZES = ((1280, 800), (1920, 1080))
 THEMES = ("dark", "light")
+RIM_PX = 10
 
 
 def main() -> None:
@@ -67,21 +68,23 @@ def export_labels(window: Window, home: Path, folder: Path) -> None:
 
 
 def fine_tune(window: Window, folder: Path) -> None:
-    """Accept drawn frames as a person would have corrected them, learn from them, show the end."""
+    """Accept drawn frames as somebody corrects them who wants the rim too, learn, show the end."""
+    from skimage.morphology import dilation, disk
+
     from napari_ds2net.core.phantoms import PAINTERS
     from napari_ds2net.workspace import SourceInfo, Workspace, default_folder
 
     workspace = Workspace.open(default_folder("polyp"))
-    for seed in range(1, 7):
+    for seed in range(1, 9):
         phantom = PAINTERS["polyp"](seed)
         source = SourceInfo(name=f"drawn frame {seed}")
-        workspace.accept(phantom.image, phantom.mask, source=source)
+        workspace.accept(phantom.image, dilation(phantom.mask, disk(RIM_PX)), source=source)
     window.viewer.reset_view()
     name = "Fine-tune"
     dock, panel = window.viewer.window.add_plugin_dock_widget("napari-ds2net", name)
     settle(window)
     dock.raise_()
-    panel.minutes_field.value = 0.5
+    panel.minutes_field.value = 1.5
     panel.start_button.click()
     window.wait_until(lambda: not panel.controller.is_running)
     dress(window, "dark", *SIZES[0])
