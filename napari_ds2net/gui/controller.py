@@ -42,6 +42,8 @@ from napari_ds2net.gui.reviewer import Reviewer
 from napari_ds2net.gui.summary_line import SummaryLine
 from napari_ds2net.gui.tidying import Tidying
 
+_CLOSED = "The image was closed, so its segmentation was given up."
+
 
 class SegmentController(QObject):
     """Connects the panel, the viewer's layers and the engine.
@@ -238,7 +240,8 @@ class SegmentController(QObject):
         active = self._active
         if active is not None and active.number == number:
             self._end(active)
-            self.panel.set_status(active.cancelled_words())
+            is_there = self.layers.is_there(active.results.source.layer)
+            self.panel.set_status(active.cancelled_words() if is_there else _CLOSED)
 
     def _on_frame_done(self, active: ActiveRun, event: FrameDone) -> None:
         results, frame = active.results, event.frame
@@ -333,7 +336,7 @@ class SegmentController(QObject):
         if active is not None and active.results.source.layer is layer:
             active.run.cancel()
             active.results.remove_layers()
-            self.panel.set_status("The image was closed, so its segmentation was given up.")
+            self.panel.set_status(_CLOSED)
 
     def _on_model_preferred(self, name: str) -> None:
         """Order what is left of a folder anew, with the network that has become better."""

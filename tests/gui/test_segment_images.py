@@ -7,8 +7,10 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+from napari.layers import Image
 from pytestqt.qtbot import QtBot
 
+from napari_ds2net.gui._layers import ImageSource, RegionKind
 from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.window import click, disc, layer, segment, settle
 
@@ -108,6 +110,29 @@ def test_a_region_that_is_not_drawn_yet_can_be_drawn(
     click(qtbot, panel, "run_button")
     assert "Draw a rectangle" in told[-1]
     assert layer(viewer, "frame region").mode == "add_rectangle"
+
+
+def test_an_image_that_is_not_in_view_is_a_sentence(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, told: list[str]
+) -> None:
+    viewer.add_image(disc(), name="frame")
+    panel.region_field.value = RegionKind.VIEW
+    before = viewer.scene.camera.center
+    viewer.scene.camera.center = (9999, 9999)
+    qtbot.wait(50)  # the window is drawn
+    segment(qtbot, panel)
+    assert told == ["No pixel of 'frame' is in view; move the image into the window."]
+    viewer.scene.camera.center = before
+    qtbot.wait(50)
+    segment(qtbot, panel)
+    assert panel.status_label.text().startswith("Done")
+
+
+def test_the_camera_sees_the_whole_of_a_rotated_image() -> None:
+    source = ImageSource(Image(disc(60, 80), rotate=30))
+    corners = source.layer.extent.world
+    rows, columns = source.region_in_world(corners[0], corners[1]).place
+    assert (rows.stop - rows.start, columns.stop - columns.start) == (60, 80)
 
 
 def test_an_image_keeps_the_threshold_of_its_mask(

@@ -176,6 +176,7 @@ def test_closing_the_image_in_mid_run_gives_it_up(
     engine.gate.set()
     settle(qtbot, lambda: not panel.controller.is_running)
     assert len(viewer.layers) == 0
+    assert panel.status_label.text().startswith("The image was closed")
 
 
 def test_deleting_a_result_layer_in_mid_run_does_no_harm(

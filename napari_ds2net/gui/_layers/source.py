@@ -188,6 +188,9 @@ class ImageSource:
         if self.layer.multiscale:
             factor = [float(f) for f in self.layer.downsample_factors[self.layer.data_level][-2:]]
         low, high = (self.layer.corner_pixels[i][-2:] * factor for i in (0, 1))
+        gone = (low == high) & (np.asarray(self.plane_shape) > 1)  # napari names a pixel of the rim
+        if gone.any():
+            raise ImageError(f"No pixel of {self.layer.name!r} is {_NOT_IN_VIEW}.")
         return Region(self._box(low, high + 1, _NOT_IN_VIEW))
 
     def region_in_world(self, low: NDArray[Any], high: NDArray[Any]) -> Region:
@@ -199,9 +202,10 @@ class ImageSource:
             No pixel is there.
         """
         leading = np.zeros(self.layer.ndim - 2)
-        points = [self.layer.world_to_data((*leading, *each)) for each in (low, high)]
-        corners = np.sort(np.asarray(points, float)[:, -2:], axis=0)
-        low, high = corners + 0.5
+        world = itertools.product(*zip(low, high, strict=True))  # all four: it may be rotated
+        points = [self.layer.world_to_data((*leading, *each)) for each in world]
+        corners = np.asarray(points, float)[:, -2:] + 0.5
+        low, high = corners.min(axis=0), corners.max(axis=0)
         return Region(self._box(low, high, _NOT_IN_VIEW))
 
     def drawn_region(self, shapes: Shapes) -> Region:
