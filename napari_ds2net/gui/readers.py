@@ -97,11 +97,11 @@ def _opened(path: Path) -> OpenedFile:
 
 def _layers(opened: OpenedFile) -> list[LayerData]:
     """Return what napari makes layers of."""
-    import dask.array as da
+    from napari_ds2net.gui._layers.shown_frames import SHOWN_FRAMES, ShownFrames
+    from napari_ds2net.gui._messages import warn
 
     frames = opened.frames
-    chunks: Any = (1, *frames.shape[1:]) if frames.is_stack else frames.shape
-    data = da.from_array(frames, chunks=chunks, asarray=True, name=_name_of(opened))
+    shown = ShownFrames(frames, _name_of(opened), warn)
     is_colour = frames.ndim > len(opened.axes)
     image: dict[str, Any] = {
         "name": opened.path.stem,
@@ -109,11 +109,15 @@ def _layers(opened: OpenedFile) -> list[LayerData]:
         "scale": opened.scale,
         "units": opened.units,
         "axis_labels": tuple(opened.axes.lower()),
-        "metadata": {"ds2net_file": dict(opened.facts), WINDOWS: opened.windows},
+        "metadata": {
+            "ds2net_file": dict(opened.facts),
+            WINDOWS: opened.windows,
+            SHOWN_FRAMES: shown,
+        },
     }
     if not is_colour:
         image["contrast_limits"] = opened.window or _limits(frames.first())
-    return [(data, image, "image"), *_region_layers(opened)]
+    return [(shown.shown, image, "image"), *_region_layers(opened)]
 
 
 def _name_of(opened: OpenedFile) -> str:

@@ -125,8 +125,13 @@ def _picture(results: ResultLayers, frame: Frame) -> NDArray[np.uint8]:
 
 
 def _open_frames(layers: LayerAdapter, image: Image) -> list[Frame]:
-    """Return the frames of an image that are not accepted."""
+    """Return the frames of an image that can be read and are not accepted."""
     results = layers.existing_results(image)
     if results is None:
         return ImageSource(image).frames()
-    return [frame for frame in results.source.frames() if frame not in results.accepted]
+    unread = results.unread - results.results.done
+    return [
+        frame
+        for frame in results.source.frames()
+        if frame not in results.accepted and frame not in unread
+    ]

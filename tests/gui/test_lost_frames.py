@@ -162,3 +162,21 @@ def test_what_was_segmented_is_exported_and_its_record_is_whole(
     record = RunRecord.read(tmp_path / "clip_record.json")
     assert record.source is not None and record.source.missing == ((0,), (3,))
     assert record.origin.settings is not None  # so that it can be replayed
+
+
+def test_the_queue_does_not_ask_for_a_frame_that_cannot_be_read(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, damaged: Damaged
+) -> None:
+    viewer.add_image(STACK, name="clip")
+    damaged.lost = (0, 3)
+    segment_all(qtbot, viewer, panel)
+    queue, results = panel.controller.queue, panel.controller.image.results()
+    assert results is not None
+    assert queue.remaining() == 3
+    results.accepted |= {(1,), (2,)}
+    place = queue.next_place(results.source, (2,))
+    assert place is not None and place.frame == (4,)
+    assert queue.next_place(results.source, (4,)) is None
+    damaged.lost = ()
+    segment_all(qtbot, viewer, panel)
+    assert queue.remaining() == 5

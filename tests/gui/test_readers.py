@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
+from napari_ds2net.engine.frames import is_light
+from napari_ds2net.errors import ImageError
 from napari_ds2net.gui import _messages
 from napari_ds2net.gui._layers.source import ImageSource
 from napari_ds2net.gui.readers import get_reader, read_layers
 from napari_ds2net.window import Window
 from tests.core.test_dicom_files import region
 from tests.core.test_dicom_files import write as write_dicom
+from tests.core.test_video_files import overwrite
 from tests.core.test_video_files import write as write_video
 
 
@@ -89,6 +92,32 @@ def test_a_video_opens_lazily(viewer: Any, tmp_path: Path) -> None:
     assert image.data.chunksize == (1, 64, 96, 3)
     assert image.scale[0] == 0.04
     assert abs(int(np.asarray(image.data[20])[30, 80, 0]) - 100) <= 6
+
+
+def test_a_damaged_frame_is_black_and_told_and_never_taken_for_a_picture(
+    viewer: Any, tmp_path: Path, told: list[str]
+) -> None:
+    """Of five, the first among them, so that a clip can be opened that begins with one."""
+    path = write_video(tmp_path / "a.mp4", "mjpeg")
+    for number in (0, 3, 4, 5, 6):
+        overwrite(path, number)
+    viewer.open(str(path), plugin="napari-ds2net")
+    (image,) = viewer.layers
+    viewer.dims.set_current_step(0, 0)
+    (said,) = told
+    assert said.startswith("Frame 0 of a.mp4 cannot be decoded (Invalid data found")
+    assert said.endswith("leave this frame out. It is shown black.")
+    for number in (1, 3, 4, 3, 5, 6):
+        viewer.dims.set_current_step(0, number)
+        assert np.asarray(image.data[number]).any() == (number == 1)
+    assert len(told) == 3
+    assert told[-1].endswith("It is shown black. So will be others like it.")
+    data = ImageSource(image).image_data()
+    assert data.frame(1).any()
+    for read in (data.frame, data.plane):
+        with pytest.raises(ImageError, match=r"Frame 3 of a\.mp4 cannot be decoded"):
+            np.asarray(read(3))
+    assert is_light(data.array)
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_is_opened(

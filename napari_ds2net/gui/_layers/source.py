@@ -17,6 +17,7 @@ from napari_ds2net.core.channels import ChosenChannels
 from napari_ds2net.core.export.record_parts import ChannelsRecord, RegionRecord
 from napari_ds2net.core.image import ImageData
 from napari_ds2net.errors import ImageError
+from napari_ds2net.gui._layers.shown_frames import as_read
 from napari_ds2net.gui.results import Frame
 from napari_ds2net.window import WINDOWS, Window
 
@@ -75,7 +76,7 @@ class ImageSource:
     ) -> None:
         self.layer = layer
         self.channel_axis = channel_axis
-        array: Any = layer.data[0] if layer.multiscale else layer.data
+        array: Any = as_read(layer.data[0] if layer.multiscale else layer.data, layer.metadata)
         self.channels: tuple[int, ...] = () if channel_axis is None else channels or (0,)
         if channel_axis is not None:
             array = ChosenChannels(array, channel_axis, self.channels)
