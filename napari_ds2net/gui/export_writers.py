@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.io import imsave
 
 from napari_ds2net.core.export.formats import ExportOptions, Format, MapType
 from napari_ds2net.core.export.record import Origin
-from napari_ds2net.core.export.run import export_file
+from napari_ds2net.core.export.run import ExportDone, export_file
 from napari_ds2net.core.export.subject import ExportSubject, meaning_of
 from napari_ds2net.errors import ExportError
 from napari_ds2net.gui._layers.exporting import as_origin, made_by
+from napari_ds2net.gui.big_saving import map_of_big, refuse_copy, save_big
 from napari_ds2net.gui.session import sessions
+
+if TYPE_CHECKING:
+    from napari_ds2net.gui._layers.big_target import BigLayers
 
 _LABELS = {
     ".tif": Format.LABELS,
@@ -57,6 +61,10 @@ def write_labels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     what = _LABELS.get(Path(path).suffix.lower())
     if what is None:
         raise ExportError(f"{path} has no ending for labels; expected {', '.join(_LABELS)}.")
+    for shown in _big_results():
+        if shown.mask_layer.data is data:
+            return _written(save_big(shown, what, MapType.TIFF, Path(path)))
+    refuse_copy(meta)
     return _write(path, what, MapType.TIFF, {"labels": data}, data, meta)
 
 
@@ -84,6 +92,9 @@ def write_map(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     kind = _MAPS.get(Path(path).suffix.lower())
     if kind is None:
         raise ExportError(f"{path} has no ending for a map; expected {', '.join(_MAPS)}.")
+    for shown in _big_results():
+        if (which := map_of_big(shown, data)) is not None:
+            return _written(save_big(shown, which, kind, Path(path)))
     what = _map_format(str(meta.get("name", "")))
     if what is None or meta.get("rgb") or np.dtype(data.dtype).kind != "f":
         # napari takes the first writer of an ending for every image, be it a map or not.
@@ -115,8 +126,17 @@ def _write(
         **content,
     )
     options = ExportOptions(formats=(what,), map_type=kind, overwrite=True)
-    done = export_file(subject, options, Path(path), origin)
+    return _written(export_file(subject, options, Path(path), origin))
+
+
+def _written(done: ExportDone) -> list[str]:
     return [str(file) for file in done.files]
+
+
+def _big_results() -> Iterator[BigLayers]:
+    """Go through the results that are folders."""
+    for session in sessions():
+        yield from session.layers.big.values()
 
 
 def _map_format(name: str) -> Format | None:

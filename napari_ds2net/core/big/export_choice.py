@@ -34,6 +34,9 @@ class BigExport:
         What the files are called before the underscore.
     folder
         It exists.
+    path
+        The file itself, where there is one format and somebody chose its name; made of name and
+        folder if None.
     overwrite
         Whether files that are there are replaced.
     image
@@ -61,6 +64,7 @@ class BigExport:
     result: BigResult
     name: str
     folder: Path
+    path: Path | None = None
     overwrite: bool = False
     image: ImageData | None = None
     image_name: str | None = None
@@ -90,10 +94,9 @@ class BigExport:
                     f"The {what} needs the image that the labels belong to; choose it."
                 )
         endings = (file_ending(what, self.map_type) for what in self.formats)
-        return [
-            *(self.folder / f"{self.name}{ending}" for ending in endings),
-            record_path(self.name, self.folder),
-        ]
+        files = [self.folder / f"{self.name}{ending}" for ending in endings]
+        named = files if self.path is None else [self.path]
+        return [*named, record_path(self.name, self.folder)]
 
     def scale(self) -> tuple[tuple[float, float], str]:
         """Return height and width of a pixel, and their unit."""
