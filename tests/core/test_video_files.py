@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,11 @@ COUNT = 40
 
 
 def write(
-    path: Path, codec: str = "mpeg4", count: int = COUNT, options: dict[str, str] | None = None
+    path: Path,
+    codec: str = "mpeg4",
+    count: int = COUNT,
+    options: dict[str, str] | None = None,
+    pictures: Sequence[NDArray[np.uint8]] = (),
 ) -> Path:
     """Write frames of 96 x 64 pixels: the left half falls from 240 by 5, the right half rises.
 
@@ -35,12 +39,16 @@ def write(
         stream.gop_size = 250 if is_transport else 12
         if codec == "mpeg4" and not is_transport:  # key frames as rare as it is said
             stream.options = {"sc_threshold": "1000000000"}
-        for number in range(count):
-            pixels = np.full((64, 96, 3), 5 * number, np.uint8)
-            pixels[:, :48] = 240 - 5 * number
+        for pixels in pictures or map(_falling, range(count)):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+def _falling(number: int) -> NDArray[np.uint8]:
+    pixels = np.full((64, 96, 3), 5 * number, np.uint8)
+    pixels[:, :48] = 240 - 5 * number
+    return pixels
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.mov", "a.mpg"])
@@ -131,6 +139,22 @@ def test_what_is_made_of_a_damaged_frame_is_lost_and_no_more(
         assert len(frames) == COUNT
         assert lost(frames, order) == expected & set(order)
     assert str(unreadable(frames, 15)).count("Invalid data found") == 1
+
+
+def test_a_frame_that_the_decoder_calls_damaged_is_not_shown(tmp_path: Path) -> None:
+    """It makes up what is missing, without an error: here the end of a packet."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    moving = [np.roll(noise, 3 * number, axis=1) for number in range(24)]
+    path = write(tmp_path / "a.mp4", pictures=moving)
+    whole = open_video(path).frames
+    expected = [whole.frame(number) for number in range(24)]
+    overwrite(path, 7, head=True)  # in an MP4, the last bytes of the packet before
+    frames = open_video(path).frames
+    for number in range(24):
+        if 6 <= number < 12:
+            assert "a part of it is lost" in str(unreadable(frames, number))
+        else:
+            np.testing.assert_array_equal(frames.frame(number), expected[number])
 
 
 def unreadable(frames: Frames, number: int) -> ImageError:
