@@ -9,6 +9,9 @@ from napari_ds2net.errors import ImageError
 
 _ORDERS = {b"II": "<", b"MM": ">"}
 _CLASSIC, _BIG = 42, 43
+_IMAGE_WIDTH = 256
+_MOST_TAGS = 4096
+"""Of a page; readers take more for damage."""
 
 
 def refuse_broken_chain(path: Path) -> None:
@@ -16,12 +19,13 @@ def refuse_broken_chain(path: Path) -> None:
 
     In a TIFF every page says where the next one is. Readers that trust it go round for hours, and
     take more and more memory, where damage has made a page point back; and where a file was cut
-    short, they take the pages that are left for all that there were.
+    short, or the description of a page is damaged, they take the pages that are left for all.
 
     Raises
     ------
     ImageError
-        The chain comes back to a page where it was, or goes on behind the end of the file.
+        The chain comes back to a page where it was, goes on behind the end of the file, or breaks
+        off at a page that is damaged.
     OSError
         The file cannot be read.
     """
@@ -55,7 +59,18 @@ def refuse_broken_chain(path: Path) -> None:
             seen.add(page)
             file.seek(page)
             entries = number(count)
-            if entries * entry > size:
-                return  # nonsense, of which the reader tells
-            file.seek(entries * entry, 1)
+            tags = file.read(entries * entry) if entries <= _MOST_TAGS else b""
+            if not _describes_page(tags, entry, order):
+                if len(seen) == 1:
+                    return  # nonsense, of which the reader tells
+                raise ImageError(
+                    f"The description of page {len(seen) - 1} of {path.name}, counted from 0, is "
+                    "damaged, and only it says where the pages behind it are. Save or copy it anew."
+                )
             page = number(offset)
+
+
+def _describes_page(tags: bytes, entry: int, order: str) -> bool:
+    """Tell whether tags, of `entry` bytes each, say how wide an image is, as those of all pages."""
+    codes = {struct.unpack_from(f"{order}H", tags, at)[0] for at in range(0, len(tags) - 1, entry)}
+    return _IMAGE_WIDTH in codes

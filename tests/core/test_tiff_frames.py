@@ -235,6 +235,24 @@ def test_labels_of_a_stack_are_read_page_by_page(
             read_labels(tmp_path / "no.tif")
 
 
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("filled", [b"\xff", b"\0"])
+def test_a_stack_is_not_shorter_because_a_page_is_not_described(
+    tmp_path: Path, filled: bytes, bigtiff: bool
+) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as writer:
+        for page in STACK:
+            writer.write(page, contiguous=False, metadata=None)
+    with tifffile.TiffFile(path) as file:
+        at = file.pages[2].offset
+    content = bytearray(path.read_bytes())
+    content[at : at + 200] = 200 * filled
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"page 2 of a\.tif, counted from 0, is damaged"):
+        read_stack(path).frame(0)
+
+
 def test_a_page_that_is_turned_otherwise_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path) as writer:
