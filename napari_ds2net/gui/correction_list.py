@@ -39,7 +39,7 @@ PICTURE_PX = 64
 """Edge of a picture in the list."""
 _CELL = QSize(92, PICTURE_PX + 56)
 _ACROSS, _MOST_ROWS = 3, 2
-_NAME_WIDTH = 84
+_NAME_WIDTH = 72
 _MOST_SENTENCES = 2
 
 Key = tuple[str, int]

@@ -75,6 +75,8 @@ def _version(entry: ModelEntry, *, is_parent: bool) -> Version:
     after = _mean(card.scores.get("dice_after"))
     before = _mean(card.scores.get("dice_before"))
     lines = [card.description, str(card.scores.get("verdict", ""))]
+    if card.parent and not entry.bundled:
+        lines.append(f"Started from {card.parent}")
     if before is not None and after is not None:
         lines.append(f"Dice {before:.3f} before, {after:.3f} after")
     kept = ""

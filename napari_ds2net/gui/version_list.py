@@ -23,6 +23,8 @@ from napari_ds2net.gui.panels._parts import MARGIN, button, row
 
 _NAME, _DATE, _DICE = range(3)
 _MOST_ROWS = 6
+_DEEPEST = 3
+"""Generations that are indented."""
 
 
 class VersionList(QWidget):
@@ -85,7 +87,7 @@ class VersionList(QWidget):
             if parent is None:
                 self.tree.addTopLevelItem(items[version.name])
             else:
-                parent.addChild(items[version.name])
+                _not_too_deep(parent).addChild(items[version.name])
         self.tree.expandAll()
         if chosen in items:
             items[chosen].setSelected(True)
@@ -118,9 +120,17 @@ class VersionList(QWidget):
         self.tree.setFixedHeight(header.sizeHint().height() + shown * max(high, 16) + 2 * MARGIN)
 
 
+def _not_too_deep(parent: QTreeWidgetItem) -> QTreeWidgetItem:
+    """Return the item below which a child is shown: after many rounds no name would have room."""
+    line = [parent]
+    while (above := line[-1].parent()) is not None:
+        line.append(above)
+    return line[max(0, len(line) - _DEEPEST)]
+
+
 def _describe(item: QTreeWidgetItem, version: Version, *, in_use: bool) -> None:
     for column in (_NAME, _DATE, _DICE):
-        item.setToolTip(column, version.tip)
+        item.setToolTip(column, f"{version.name}\n{version.tip}")
         if in_use:
             font = item.font(column)
             font.setBold(True)
@@ -132,6 +142,7 @@ def _tree() -> QTreeWidget:
     tree.setObjectName("versions")
     tree.setHeaderLabels(["Model", "Made", "Dice"])
     tree.setIndentation(12)
+    tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
     tree.setRootIsDecorated(False)
     tree.setItemsExpandable(False)
     tree.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

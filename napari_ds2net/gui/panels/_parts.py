@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 
-from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import Widget
 from qtpy.QtCore import QEvent, QObject, QRect, QSize, Qt
 from qtpy.QtGui import QPainter, QPaintEvent, QResizeEvent
@@ -33,37 +32,6 @@ _EMPTY_ALPHA, _FILLED_ALPHA = 0.15, 0.8
 _LEAST_WIDTH = 300
 _LEAST_TEXT_WIDTH = 200
 """Of a sentence that has no place yet."""
-
-
-class ChoiceBox(ComboBox):
-    """A combo box whose choices are given anew, kept when it finds its place in a window.
-
-    Parameters
-    ----------
-    name
-        Name of the Qt widget.
-    label, tooltip
-        As everywhere in magicgui.
-    choices
-        What is shown, and the value behind it.
-    """
-
-    def __init__(
-        self, name: str, label: str, tooltip: str, choices: Sequence[tuple[str, object]] = ()
-    ) -> None:
-        self._offered = list(choices)
-        super().__init__(label=label, tooltip=tooltip, choices=self._current)
-        self.native.setObjectName(name)
-
-    def _current(self, _: object) -> list[tuple[str, Any]]:
-        return self._offered
-
-    def offer(self, choices: Sequence[tuple[str, object]], chosen: object | None) -> None:
-        """Replace the choices and choose one, or leave the first where it is not among them."""
-        self._offered = list(choices)
-        self.reset_choices()
-        if any(value is chosen or value == chosen for _, value in choices):
-            self.value = chosen
 
 
 def named(widget: Widget, name: str) -> Widget:

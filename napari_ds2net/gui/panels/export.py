@@ -14,9 +14,9 @@ from qtpy.QtWidgets import QFileDialog, QGridLayout, QMessageBox, QWidget
 from napari_ds2net.core.export.formats import Format, MapType
 from napari_ds2net.core.export.subject import LabelMeaning
 from napari_ds2net.gui._qt import Signal
+from napari_ds2net.gui.panels._choice_box import ChoiceBox
 from napari_ds2net.gui.panels._parts import (
     MARGIN,
-    ChoiceBox,
     Form,
     button,
     heading,

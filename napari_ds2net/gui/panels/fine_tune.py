@@ -13,9 +13,9 @@ from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.before_after import BeforeAfter
 from napari_ds2net.gui.correction_list import CorrectionList
 from napari_ds2net.gui.curves import Curves
+from napari_ds2net.gui.panels._choice_box import ChoiceBox
 from napari_ds2net.gui.panels._parts import (
     DEVICES,
-    ChoiceBox,
     Form,
     button,
     heading,
@@ -173,7 +173,7 @@ class FineTunePanel(RunPanel):
 
     def set_model_tip(self, text: str) -> None:
         """Describe the chosen model in its tool tip."""
-        self.model_field.tooltip = text
+        self.model_field.describe(text)
 
     def set_new_name(self, name: str) -> None:
         """Propose a name."""

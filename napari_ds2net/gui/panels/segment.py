@@ -14,9 +14,9 @@ from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.postprocess import PostprocessOptions
 from napari_ds2net.gui._layers import RegionKind
 from napari_ds2net.gui._qt import Signal
+from napari_ds2net.gui.panels._choice_box import ChoiceBox
 from napari_ds2net.gui.panels._parts import (
     DEVICES,
-    ChoiceBox,
     Form,
     ProgressLine,
     ScrollingPanel,
@@ -296,7 +296,7 @@ class SegmentPanel(ScrollingPanel):
 
     def set_model_tip(self, text: str) -> None:
         """Describe the chosen model in its tool tip."""
-        self._model.tooltip = text
+        self._model.describe(text)
 
     def set_device_note(self, text: str) -> None:
         """Say what the device is, or what the engine is doing."""
@@ -313,6 +313,11 @@ class SegmentPanel(ScrollingPanel):
         self.cancel_button.setEnabled(running)
         if not running:
             self.progress_field.set_share(0.0)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the panel shows a run."""
+        return self.cancel_button.isEnabled()
 
     def set_progress(self, share: float, text: str) -> None:
         """Show how far a run is: a share in [0, 1]."""
