@@ -206,7 +206,8 @@ class Acceptance(QObject):
             elif earlier is not None:
                 results.accepted.add(frame)
                 day = earlier.accepted_at[:10]
-                self._panel.set_status(f"You accepted a mask of this image on {day}.")
+                if not self._panel.is_running:  # of which the line speaks
+                    self._panel.set_status(f"You accepted a mask of this image on {day}.")
 
         self.background.run(work, done, None)
 

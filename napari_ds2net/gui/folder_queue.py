@@ -108,6 +108,7 @@ class FolderQueue(QObject):
         if finished is not None:
             self._layers.close_queued(finished)
         if not self._waiting:
+            self._layers.show_some()
             self._panel.set_status("That was the last image of the folder.")
             return
         path = Path(self._waiting.pop(0))

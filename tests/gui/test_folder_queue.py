@@ -67,6 +67,10 @@ def is_segmented(viewer: Any, name: str) -> bool:
     return names(viewer) == [name] and f"{name} mask" in viewer.layers
 
 
+def is_segmented_too(viewer: Any, name: str) -> bool:
+    return name in names(viewer) and f"{name} mask" in viewer.layers
+
+
 def test_images_come_one_by_one_the_likeliest_wrong_first(
     qtbot: QtBot, viewer: Any, panel: SegmentWidget, open_folder: Callable[[], None]
 ) -> None:
@@ -93,6 +97,23 @@ def test_what_is_accepted_is_not_asked_for_again(
     workspace.accept(pixels, (pixels > 127).astype(np.uint8), source=SourceInfo(name="moved"))
     open_folder()
     assert names(viewer) == ["frame-1"]
+
+
+def test_a_folder_that_is_taken_away_leaves_what_was_open_in_view(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget, open_folder: Callable[[], None], folder: Path,
+    told: list[str],
+) -> None:  # fmt: skip
+    viewer.add_image(disc(), name="before")
+    open_folder()
+    settle(qtbot, partial(is_segmented_too, viewer, "frame-2"))
+    assert not viewer.layers["before"].visible
+    for file in folder.iterdir():
+        file.unlink()
+    click(qtbot, panel, "accept_button")
+    settle(qtbot, lambda: "last image" in panel.status_label.text())
+    assert ["There is no file" in each for each in told] == [True, True]
+    assert names(viewer) == ["before"]
+    assert viewer.layers["before"].visible
 
 
 def test_a_folder_without_images_is_said(

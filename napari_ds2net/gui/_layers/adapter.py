@@ -280,6 +280,14 @@ class LayerAdapter:
             self.viewer.layers.remove(layer)
             _draw_without_them()
 
+    def show_some(self) -> None:
+        """Show the topmost image where none is, as after the last one of a queue."""
+        images = self.images()
+        if images and not any(image.visible for image in images):
+            results = self._results.get(id(images[-1]))
+            source = ImageSource(images[-1]) if results is None else results.source
+            self.select_image(source, self.current_frame(source))
+
     def select_mask(self, results: ResultLayers) -> None:
         """Select the mask, so that it can be corrected at once."""
         if results.mask_layer is not None and self.is_there(results.mask_layer):
