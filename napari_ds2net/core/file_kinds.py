@@ -37,11 +37,16 @@ _MOVIE_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide")
 _PHOTOS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
 """Brands of them."""
 _FOREIGN = (
-    (b"GIF8", "a GIF"),
+    (b"GIF8", "a GIF, which is not read"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x89HDF", "an HDF5 file"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image, which is read in TIFF and DICOM only"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image, which is read in TIFF and DICOM only"),
+    (b"8BPS", "a Photoshop document"),
+    (b"MZ", "a program"),
+    (b"\x7fELF", "a program"),
     (b"<", "a web page or XML"),
     (b"{", "JSON"),
 )
@@ -62,7 +67,7 @@ def kind_of(path: Path) -> str:
         raise ImageError(f"{path.name} is empty (0 bytes); {_EXPECTED}.")
     kind = _known(head) or _by_name(path)
     if kind is None:
-        raise ImageError(f"{path.name} is no image but {_foreign(head)}; {_EXPECTED}.")
+        raise ImageError(f"{path.name} is {_foreign(head)}; {_EXPECTED}.")
     return kind
 
 
@@ -125,9 +130,9 @@ def _is_photo(head: bytes) -> bool:
 def _foreign(head: bytes) -> str:
     """Name what a file is that is not read."""
     if _is_photo(head):
-        return "a HEIC or AVIF photo"
+        return "a HEIC or AVIF photo, which is not read"
     for signature, name in _FOREIGN:
-        if head.lstrip().startswith(signature):
+        if head.startswith(signature) or head.lstrip().startswith(signature):
             return name
     printable = sum(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
-    return "text" if printable == len(head) else "something unknown"
+    return "text" if printable == len(head) else "no image of a kind that is known here"

@@ -262,7 +262,10 @@ def test_what_is_not_there_or_not_a_file(tmp_path: Path) -> None:
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
         (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "AVIF"),
         (b"\0" * 128 + b"DICM" + b"\0" * 20, "no image in it"),
-        (bytes(range(256)), "unknown"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), "JPEG 2000"),
+        (b"8BPS" + bytes(40), "Photoshop"),
+        (b"MZ" + bytes(40), "program"),
+        (bytes(range(256)), "no image of a kind that is known"),
     ],
 )
 def test_what_is_no_image_is_named(tmp_path: Path, content: bytes, what: str) -> None:

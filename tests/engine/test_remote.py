@@ -184,7 +184,7 @@ def test_the_command_segments_on_all_workers_of_a_cluster_as_it_does_here(
         there = CliRunner().invoke(app, [*command, str(tmp_path / "there"), "--scheduler", address])
         used = [len(each.has_what) for each in working_server.scheduler.workers.values()]
     assert (there.exit_code, here.exit_code) == (1, 1), there.output + here.output
-    assert "2a.tif is no image but text" in there.stderr
+    assert "2a.tif is text" in there.stderr
     assert lines(there.stdout) == lines(here.stdout)
     assert used == [0, 0]  # what is done is forgotten there
     files = sorted(path.name for path in (tmp_path / "here").iterdir())

@@ -82,7 +82,7 @@ def test_masks_come_in_every_format_that_is_read(tmp_path: Path) -> None:
     for name in ("colour.png", "array.npy", "bits.tif"):
         assert load_mask(tmp_path / name).tolist() == truth.tolist(), name
     (tmp_path / "page.png").write_text("<html>")
-    with pytest.raises(DatasetError, match="is no image but a web page"):
+    with pytest.raises(DatasetError, match="is a web page"):
         load_mask(tmp_path / "page.png")
 
 
