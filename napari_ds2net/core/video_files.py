@@ -78,15 +78,15 @@ class VideoFrames(Frames):
             raise ImageError(self._lost[number])
         try:
             frame = None if self._index.stamps[number] is None else self._found(number)
+            if frame is not None:
+                return self._fitting(_pixels(frame))
         except ImageError:
             raise
         except Exception as error:  # damage makes PyAV raise more than FFmpeg's own errors
             self.close()
             raise ImageError(self._sentence(number, damage_words(error))) from error
-        if frame is None:
-            self._lost[number] = self._why_lost(number)
-            raise ImageError(self._lost[number])
-        return self._fitting(_pixels(frame))
+        self._lost[number] = self._why_lost(number)
+        raise ImageError(self._lost[number])
 
     def _found(self, number: int) -> av.VideoFrame | None:
         """Decode a frame; None where it is lost."""
@@ -228,8 +228,14 @@ def _opened(path: Path) -> tuple[InputContainer, VideoStream]:
 def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> NDArray[np.uint8]:
     """Return the first frame that can be decoded."""
     decoder = WholeFrames(container, stream)
-    for frame in decoder:
-        return _pixels(frame)
+    try:
+        for frame in decoder:
+            return _pixels(frame)
+    except Exception as error:  # PyAV raises more than FFmpeg's own errors
+        raise ImageError(
+            f"The first frame of {path.name} cannot be made a picture ({damage_words(error)}); "
+            "convert the video anew, to MP4 for example."
+        ) from error
     if decoder.damage:
         raise ImageError(
             f"No frame of {path.name} can be decoded ({decoder.damage}); the video may be damaged "

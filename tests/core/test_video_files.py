@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from napari_ds2net.core import video_files
 from napari_ds2net.core.frames import Frames
 from napari_ds2net.core.video_files import VideoFrames, open_video
 from napari_ds2net.errors import ImageError
@@ -173,6 +174,22 @@ def test_no_frame_can_be_decoded(tmp_path: Path) -> None:
     for number in range(3):
         overwrite(path, number)
     with pytest.raises(ImageError, match=r"No frame of a\.mp4 can be decoded \(Invalid data"):
+        open_video(path)
+
+
+def test_a_frame_that_cannot_be_made_a_picture_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For it is too large for the memory, or has colours that cannot be converted."""
+    path = write(tmp_path / "a.mp4", count=3)
+    frames = open_video(path).frames
+
+    def refused(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(video_files, "_pixels", refused)
+    assert "(MemoryError)" in str(unreadable(frames, 1))
+    with pytest.raises(ImageError, match=r"first frame of a\.mp4 cannot be made a picture"):
         open_video(path)
 
 
