@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_ds2net.core.frames import Frames, OpenedFile
 from napari_ds2net.core.video_decoding import WholeFrames, damage_words
 from napari_ds2net.core.video_index import VideoIndex
-from napari_ds2net.errors import ImageError
+from napari_ds2net.errors import ImageError, image_errors
 
 _FAR = 64
 """Frames ahead from which jumping to the next key frame beats decoding all between."""
@@ -47,7 +47,8 @@ class VideoFrames(Frames):
 
     def __init__(self, path: Path) -> None:
         container, stream = _opened(path)
-        with container:
+        told = "cannot be read ({}); it may be damaged. Convert it anew, to MP4 for example."
+        with container, image_errors(lambda why: f"{path.name} {told.format(why)}"):
             self._index = VideoIndex.read(container, stream, path)
         stamps = self._index.stamps
         self._numbers = {stamp: at for at, stamp in enumerate(stamps) if stamp is not None}
@@ -221,6 +222,13 @@ def _opened(path: Path) -> tuple[InputContainer, VideoStream]:
         container.close()
         raise ImageError(f"{path.name} has no picture, only sound or text; expected a video.")
     stream = container.streams.video[0]
+    codec: object = stream.codec_context
+    if codec is None:
+        container.close()
+        raise ImageError(
+            f"{path.name} is packed in a way that no decoder here knows; convert it, to MP4 for "
+            "example."
+        )
     stream.thread_type = "AUTO"
     return container, stream
 

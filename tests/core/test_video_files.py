@@ -193,6 +193,13 @@ def test_a_frame_that_cannot_be_made_a_picture_is_a_sentence(
         open_video(path)
 
 
+def test_a_codec_that_is_not_known_is_a_sentence(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.avi", count=3)
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"XQZ9"))
+    with pytest.raises(ImageError, match=r"a\.avi is packed in a way that no decoder here knows"):
+        open_video(path)
+
+
 @pytest.mark.parametrize("codec", ["mpeg4", "mjpeg", "libx264"])
 def test_a_frame_that_an_avi_does_not_find_moves_no_other(tmp_path: Path, codec: str) -> None:
     """The index at its end tells that there was one."""
