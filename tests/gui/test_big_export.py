@@ -195,10 +195,12 @@ def test_it_is_followed_and_cancelled(
     click(qtbot, exporter, "export_button")
     settle(qtbot, lambda: exporter.status_label.text().startswith("Writing slide_mask.png"))
     assert 0 < exporter.progress_field.share < 1
+    assert not any(box.enabled for box in exporter.format_fields.values())
     click(qtbot, exporter, "cancel_button")
     gate.set()
     settle(qtbot, lambda: not exporter.controller.is_running)
     assert exporter.status_label.text() == "Cancelled; nothing was written."
+    assert exporter.formats == (Format.MASK, Format.LABELS, Format.MEASUREMENTS)
     assert names(folder) == []
     assert exporter.export_button.isEnabled()
 

@@ -17,6 +17,9 @@ from napari_ds2net.core.export.png_bands import save_png_bands
 from napari_ds2net.core.export.units import PixelSize
 from napari_ds2net.core.prediction import uncertainty_of
 
+_ROWS_AT_ONCE = 64
+"""Of a strip that become whole numbers: in between, a pixel takes some 40 bytes."""
+
 
 def save_big_map_tiff(
     file: BinaryIO,
@@ -66,8 +69,10 @@ def save_big_map_png(
     def bands() -> Iterator[NDArray[np.uint16]]:
         rows = int(result.levels(PROBABILITY)[0].chunks[0])
         for strip in _strips(result, what, 0, rows):
-            on_rows(len(strip))
-            yield map_steps(strip)
+            for at in range(0, len(strip), _ROWS_AT_ONCE):
+                part = strip[at : at + _ROWS_AT_ONCE]
+                on_rows(len(part))
+                yield map_steps(part)
 
     save_png_bands(file, result.shape, np.dtype(np.uint16), bands())
 

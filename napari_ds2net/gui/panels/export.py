@@ -277,6 +277,8 @@ class ExportPanel(RunPanel):
             self.keep_name_field,
         ):  # fmt: skip
             field.enabled = not running
+        for box in self.format_fields.values() if running else ():  # afterwards: `set_possible`
+            box.enabled = False
         self.progress_field.set_share(0.0)
 
     def set_status(self, text: str) -> None:
