@@ -49,6 +49,11 @@ MAKERS: dict[str, Callable[[Path], object]] = {
     "dicom clip": lambda path: test_dicom_files.write(path, CLIP, syntax=RLELossless),
     "mp4": lambda path: test_video_files.write(path.rename(path.with_suffix(".mp4")), count=3),
     "avi": lambda path: test_video_files.write(path.rename(path.with_suffix(".avi")), count=3),
+    "avi of h264": lambda path: test_video_files.write(
+        path.rename(path.with_suffix(".avi")), "libx264", count=5
+    ),
+    "mkv": lambda path: test_video_files.write(path.rename(path.with_suffix(".mkv")), count=3),
+    "tiff of pages": tiff(CLIP, photometric="minisblack", compression="zlib"),
 }
 
 
