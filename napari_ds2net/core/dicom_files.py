@@ -274,7 +274,7 @@ def _is_rescaled(header: Dataset, count: int) -> bool:
 def _rescaling(header: Dataset, number: int) -> Dataset:
     """Return what holds a frame's slope and intercept: its functional groups, else the file."""
     item = frame_item(header, "PixelValueTransformationSequence", number)
-    return header if item is None else item
+    return header if item is None or "RescaleSlope" not in item else item
 
 
 def _changes(header: Dataset) -> bool:

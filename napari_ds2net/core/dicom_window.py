@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 
 from napari_ds2net.core.dicom_groups import frame_item
@@ -16,6 +17,8 @@ from napari_ds2net.errors import ImageError
 from napari_ds2net.window import Window
 
 _INSTEAD = "networks see its brightness stretched instead."
+_NEXT = 1e-6
+"""A linear window of width 1 has black and white, and nothing between."""
 _SAMPLES = 5
 """Frames of a stack that are compared with their windows."""
 
@@ -129,6 +132,7 @@ def _window(header: Dataset) -> Window | None:
         low, high = centre - width / 2, centre + width / 2
     else:
         low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
+        high = high if width > 1 else high + _NEXT * (width == 1)
     return Window(low=low, high=high, is_sigmoid=function == "SIGMOID")
 
 
@@ -147,17 +151,35 @@ def _first(header: Dataset, name: str) -> float | None:
 
 
 def _table(header: Dataset) -> Window | None:
-    """Return the first look-up table."""
+    """Return the first look-up table, without its ends where nothing changes any more."""
     for item in header.get("VOILUTSequence") or ():
-        entries, first, bits = (int(each) for each in item.LUTDescriptor)
-        entries = entries or 2**16
-        data: Any = item.LUTData
-        if isinstance(data, bytes):
-            big = item.original_encoding[1] is False
-            data = np.frombuffer(data, ">u2" if big else "<u2")
-        values = np.asarray(data, np.float64)[:entries] / (2**bits - 1)
-        if len(values) < entries:
+        values = _brightness(item)
+        steps = np.flatnonzero(np.diff(values))
+        if not len(steps):
             return None
-        table = tuple(float(each) for each in values.clip(0, 1))
-        return Window(low=float(first), high=float(first + entries - 1), table=table)
+        start, stop = int(steps[0]), int(steps[-1]) + 1
+        first = int(item.LUTDescriptor[1])
+        table = values[start : stop + 1]
+        line = np.linspace(0, 1, len(table))
+        is_line = np.allclose(table, line, rtol=0, atol=1e-7)
+        return Window(
+            low=float(first + start),
+            high=float(first + stop),
+            table=() if is_line else tuple(float(each) for each in table.round(7)),
+        )
     return None
+
+
+def _brightness(item: Dataset) -> NDArray[np.float64]:
+    """Return the entries of a look-up table, in [0, 1]; none where it is not whole."""
+    entries, _, bits = (int(each) for each in item.LUTDescriptor)
+    entries = entries or 2**16
+    data: Any = item.LUTData
+    if isinstance(data, bytes):
+        order = ">" if item.original_encoding[1] is False else "<"
+        is_packed = bits <= 8 and len(data) < 2 * entries
+        data = np.frombuffer(data, np.uint8 if is_packed else f"{order}u2")
+    values = np.asarray(data, np.float64).ravel()[:entries]
+    if len(values) < entries or not 1 <= bits <= 16:
+        return np.zeros(0)
+    return np.asarray((values / (2**bits - 1)).clip(0, 1), np.float64)

@@ -271,3 +271,53 @@ def test_parts_are_seen_as_the_whole_is() -> None:
 def test_a_window_that_cannot_be_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="window"):
         Window(**values)
+
+
+def test_a_width_of_one_has_black_and_white(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.dcm", RAMP, WindowCenter=600, WindowWidth=1, **TWELVE)
+    data = dcmread(path)
+    expected = apply_windowing(data.pixel_array, data) / 4095
+    assert set(np.unique(expected)) == {0, 1}
+    np.testing.assert_array_equal(shown(path), expected)
+
+
+def test_a_table_is_kept_without_its_flat_ends(tmp_path: Path) -> None:
+    steps = np.zeros(2**16)
+    steps[500:756], steps[756:] = np.arange(256) * 257, 2**16 - 1
+    straight = Dataset()
+    straight.LUTDescriptor = [0, 0, 16]  # 0 stands for 65536
+    straight.LUTData = steps.astype("<u2").tobytes()
+    path = write(tmp_path / "a.dcm", RAMP, VOILUTSequence=[straight], **TWELVE)
+    (window,) = read_stack(path).windows
+    assert window == Window(low=500, high=755)
+    np.testing.assert_allclose(shown(path), np.clip((RAMP - 500.0) / 255, 0, 1), atol=1e-6)
+
+
+def test_a_table_of_packed_bytes_is_read(tmp_path: Path) -> None:
+    packed = Dataset()
+    packed.LUTDescriptor, packed.LUTData = [4, 600, 8], bytes([0, 200, 210, 255])
+    path = write(tmp_path / "a.dcm", RAMP, VOILUTSequence=[packed], **TWELVE)
+    seen = shown(path).ravel()[599:605] * 255
+    np.testing.assert_allclose(seen, [0, 0, 200, 210, 255, 255], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "data"),
+    [([100, 0, 12], bytes(2)), ([4, 0, 0], bytes(8)), ([4, 0, 12], bytes(8)), ([4, 0], bytes(8))],
+)
+def test_a_table_that_is_cut_short_or_flat_is_none(
+    descriptor: list[int], data: bytes, tmp_path: Path
+) -> None:
+    table = Dataset()
+    table.LUTDescriptor, table.LUTData = descriptor, data
+    image = read_stack(write(tmp_path / "a.dcm", RAMP, VOILUTSequence=[table], **TWELVE))
+    assert image.windows == ()
+    assert image.notes[0].startswith("Its window makes no sense")
+
+
+def test_a_frame_without_a_slope_of_its_own_has_that_of_the_file(tmp_path: Path) -> None:
+    groups = [frames_group("PixelValueTransformationSequence", RescaleType="US") for _ in range(2)]
+    slope = {"RescaleSlope": 2, "RescaleIntercept": 1}
+    pixels = np.stack([RAMP, RAMP])
+    path = write(tmp_path / "a.dcm", pixels, PerFrameFunctionalGroupsSequence=groups, **slope)
+    np.testing.assert_array_equal(read_stack(path).frame(1), 2.0 * RAMP + 1)
