@@ -15,12 +15,13 @@ from napari_ds2net.gui._background import Background
 from napari_ds2net.gui._connections import Connections
 from napari_ds2net.gui.correction_list import PICTURE_PX, CorrectionItem, Key
 from napari_ds2net.gui.corrections import Corrections
-from napari_ds2net.gui.lineage import family, next_name
+from napari_ds2net.gui.lineage import family
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.panels.fine_tune import FineTunePanel
 from napari_ds2net.gui.uncorrected import Uncorrected
 from napari_ds2net.gui.unlabelled_note import UnlabelledNote
 from napari_ds2net.gui.workspace_care import WorkspaceCare
+from napari_ds2net.library.names import next_name
 from napari_ds2net.workspace import Correction
 
 FEWEST = 2

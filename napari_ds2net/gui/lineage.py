@@ -1,17 +1,12 @@
-"""Which model came from which, and what the next one is called. Plain values: no Qt, no napari."""
+"""Which model came from which. Plain values: no Qt, no napari."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from napari_ds2net.library import ModelEntry
-from napari_ds2net.library.names import same_name
-
-_NUMBER = re.compile(r"-\d+$")
-_LONGEST_ROOT = 58
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +53,6 @@ def family(
     members.sort(key=lambda entry: (entry.name != root, entry.card.created, entry.name))
     parents = {entry.card.parent for entry in members}
     return tuple(_version(entry, is_parent=entry.name in parents) for entry in members)
-
-
-def next_name(root: str, taken: Collection[str]) -> str:
-    """Return the next free name of a family: ``polyp-2`` after ``polyp``, then ``polyp-3``."""
-    stem = _NUMBER.sub("", root)[:_LONGEST_ROOT]
-    number = 2
-    while any(same_name(f"{stem}-{number}", other) for other in taken):
-        number += 1
-    return f"{stem}-{number}"
 
 
 def _version(entry: ModelEntry, *, is_parent: bool) -> Version:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from napari_ds2net.errors import SettingsError
 
@@ -12,6 +12,8 @@ BUNDLED_NAMES = ("polyp", "breast-ultrasound", "nuclei")
 """The models of every release; no model of the user's takes one of these names."""
 
 _ALLOWED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NUMBER = re.compile(r"-\d+$")
+_LONGEST_STEM = 58
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
@@ -44,6 +46,15 @@ def is_name(name: str) -> bool:
 def same_name(first: str, second: str) -> bool:
     """Tell whether two names are one file where capitals do not count (macOS, Windows)."""
     return first.casefold() == second.casefold()
+
+
+def next_name(root: str, taken: Collection[str]) -> str:
+    """Return the next free name of a family: ``polyp-2`` after ``polyp``, then ``polyp-3``."""
+    stem = _NUMBER.sub("", root)[:_LONGEST_STEM]
+    number = 2
+    while any(same_name(f"{stem}-{number}", other) for other in taken):
+        number += 1
+    return f"{stem}-{number}"
 
 
 def nearest_names(name: str, names: Iterable[str], count: int = 3) -> list[str]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from napari_ds2net.gui.lineage import family, next_name
+from napari_ds2net.gui.lineage import family
 from napari_ds2net.library import ModelEntry
+from napari_ds2net.library.names import next_name
 from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.config import NetworkConfig
 

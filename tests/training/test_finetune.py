@@ -165,6 +165,17 @@ def test_it_learns(library: ModelLibrary, tmp_path: Path) -> None:
     assert result.is_better
 
 
+def test_a_name_that_was_taken_meanwhile_costs_no_network(
+    library: ModelLibrary, data: Path, tmp_path: Path
+) -> None:
+    steps = Steps(finetune_steps("tiny", data, "new", SETTINGS, device="cpu", library=library))
+    for event in steps:
+        if isinstance(event, Prepared):  # another window is faster
+            library.import_file(library.find("tiny"), "NEW")
+    assert steps.result.name == steps.result.card.name == "new-2"
+    assert {"tiny", "NEW", "new-2"} <= set(library.names())
+
+
 def test_cancel_leaves_nothing_behind(library: ModelLibrary, data: Path) -> None:
     before = sorted(library.root.iterdir())
     steps = finetune_steps("tiny", data, "new", SETTINGS, device="cpu", library=library)

@@ -19,6 +19,7 @@ from ds2net_training.record import library_versions
 from ds2net_training.statistics import Estimate
 from napari_ds2net.library import ModelEntry, ModelLibrary
 from napari_ds2net.library.files import sha256_of
+from napari_ds2net.library.names import next_name, same_name
 from napari_ds2net.network.card import ModelCard, TrainingData
 from napari_ds2net.network.checkpoint import save_checkpoint
 
@@ -52,11 +53,15 @@ def keep(
 ) -> FineTuneResult:
     """Write the network into the library, whole or not at all.
 
+    Where another window or program has taken the name meanwhile, it gets the next free one: what
+    was learned is not lost for that.
+
     Raises
     ------
     DS2NetError
-        The name was taken meanwhile, the network is not finite, or the disk is full.
+        The network is not finite, or the disk is full.
     """
+    name = _free(library, name)
     is_better, verdict = judge(
         outcome.comparison, corrections=len(corrections.items), stopped=outcome.stopped_early
     )
@@ -75,6 +80,12 @@ def keep(
         stopped_early=outcome.stopped_early,
         seconds=outcome.seconds,
     )
+
+
+def _free(library: ModelLibrary, name: str) -> str:
+    taken = library.names()
+    is_taken = any(same_name(name, other) for other in taken)
+    return next_name(name, taken) if is_taken else name
 
 
 def judge(
