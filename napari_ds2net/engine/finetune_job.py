@@ -32,7 +32,7 @@ def finetune_model(
     workspace, root
         Folders of the corrections and of the library: a worker on another machine must reach them.
     name
-        Of the new model.
+        Of the new model; where another run took it while this one waited, the next free one.
     settings, device
         How, and where.
     stop
@@ -65,15 +65,16 @@ def finetune_model(
     import_module("napari_ds2net.api")
     from ds2net_training.finetuning.finetune import finetune_steps
 
+    library = ModelLibrary(Path(root))
     return (
         yield from finetune_steps(
             parent,
             Path(workspace),
-            name,
+            library.free_name(name),
             settings,
             device=device,
             unlabelled=[path for path in unlabelled if Path(path).is_file()],
-            library=ModelLibrary(Path(root)),
+            library=library,
             should_stop=stop,
         )
     )

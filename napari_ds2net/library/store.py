@@ -15,6 +15,7 @@ from napari_ds2net.library.names import (
     BUNDLED_NAMES,
     check_name,
     is_name,
+    next_name,
     same_name,
     unknown_name,
 )
@@ -248,6 +249,12 @@ class ModelLibrary:
         """
         self._check_free(check_name(name))
         return name
+
+    def free_name(self, name: str) -> str:
+        """Return `name`, or the next one after it where it is taken: ``mine-2`` after ``mine``."""
+        taken = self.names()
+        is_taken = any(same_name(name, other) for other in taken)
+        return next_name(name, taken) if is_taken else name
 
     def _known(self, name: str) -> Path:
         """Return the file of a name in the library."""

@@ -19,7 +19,6 @@ from ds2net_training.record import library_versions
 from ds2net_training.statistics import Estimate
 from napari_ds2net.library import ModelEntry, ModelLibrary
 from napari_ds2net.library.files import sha256_of
-from napari_ds2net.library.names import next_name, same_name
 from napari_ds2net.network.card import ModelCard, TrainingData
 from napari_ds2net.network.checkpoint import save_checkpoint
 
@@ -61,7 +60,7 @@ def keep(
     DS2NetError
         The network is not finite, or the disk is full.
     """
-    name = _free(library, name)
+    name = library.free_name(name)
     is_better, verdict = judge(
         outcome.comparison, corrections=len(corrections.items), stopped=outcome.stopped_early
     )
@@ -80,12 +79,6 @@ def keep(
         stopped_early=outcome.stopped_early,
         seconds=outcome.seconds,
     )
-
-
-def _free(library: ModelLibrary, name: str) -> str:
-    taken = library.names()
-    is_taken = any(same_name(name, other) for other in taken)
-    return next_name(name, taken) if is_taken else name
 
 
 def judge(
