@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QTimer
+from collections.abc import Callable
+
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_ds2net.gui.panels._parts import ScrollingPanel
@@ -28,6 +30,33 @@ def join_tabs(panel: QWidget) -> None:
             window.tabifyDockWidget(beside, dock)
             _raise_soon(dock)
             return
+
+
+def close_with_dock(panel: QWidget, close: Callable[[], None]) -> None:
+    """Have `close` called when a panel is taken out of its dock, or destroyed.
+
+    napari keeps the panel of a dock that somebody closes, without a place in the window: it would
+    go on with its work where nobody sees it.
+    """
+    panel.destroyed.connect(close)
+    _Undocked(panel, close)
+
+
+class _Undocked(QObject):
+    """Sees that a panel has lost its place."""
+
+    def __init__(self, panel: QWidget, close: Callable[[], None]) -> None:
+        super().__init__(panel)
+        self._panel = panel
+        self._close = close
+        panel.installEventFilter(self)
+
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:
+        """Look where the panel is whenever that changes."""
+        is_moved = a1 is not None and a1.type() is QEvent.Type.ParentChange
+        if is_moved and self._panel.parentWidget() is None:
+            self._close()
+        return False
 
 
 def _raise_soon(dock: QDockWidget) -> None:

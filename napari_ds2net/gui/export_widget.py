@@ -6,7 +6,7 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_ds2net.gui._layers import ExportLayers
-from napari_ds2net.gui.docking import join_tabs
+from napari_ds2net.gui.docking import close_with_dock, join_tabs
 from napari_ds2net.gui.export_controller import ExportController
 from napari_ds2net.gui.panels.export import ExportPanel
 from napari_ds2net.gui.session import session_of
@@ -26,7 +26,7 @@ class ExportWidget(ExportPanel):
         session = session_of(napari_viewer)
         layers = ExportLayers(session.layers)
         self.controller = ExportController(self, layers, session.models)
-        self.destroyed.connect(self.controller.close)
+        close_with_dock(self, self.controller.close)
         QTimer.singleShot(0, self._on_docked)
 
     def _on_docked(self) -> None:

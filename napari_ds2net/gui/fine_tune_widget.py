@@ -6,7 +6,7 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_ds2net.gui.device_choice import DeviceChoice
-from napari_ds2net.gui.docking import join_tabs
+from napari_ds2net.gui.docking import close_with_dock, join_tabs
 from napari_ds2net.gui.fine_tune_controller import FineTuneController
 from napari_ds2net.gui.panels.fine_tune import FineTunePanel
 from napari_ds2net.gui.session import session_of
@@ -28,8 +28,8 @@ class FineTuneWidget(FineTunePanel):
             self, session.bridge, session.models, session.corrections, session.uncorrected
         )
         self.device_choice = DeviceChoice(self, session.bridge)
-        self.destroyed.connect(self.controller.close)
-        self.destroyed.connect(self.device_choice.close)
+        close_with_dock(self, self.controller.close)
+        close_with_dock(self, self.device_choice.close)
         QTimer.singleShot(0, self._on_docked)
 
     def _on_docked(self) -> None:

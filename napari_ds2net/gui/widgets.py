@@ -6,7 +6,7 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_ds2net.gui.controller import SegmentController
-from napari_ds2net.gui.docking import join_tabs
+from napari_ds2net.gui.docking import close_with_dock, join_tabs
 from napari_ds2net.gui.panels.segment import SegmentPanel
 from napari_ds2net.gui.session import restart_engine, session_of
 from napari_ds2net.gui.shortcuts import register_shortcuts
@@ -30,7 +30,7 @@ class SegmentWidget(SegmentPanel):
         )
         self.side_actions = SideActions(self, session.bridge, session.models, self._restart_engine)
         register_shortcuts(self.controller)
-        self.destroyed.connect(self.controller.close)
+        close_with_dock(self, self.controller.close)
         QTimer.singleShot(0, self._on_docked)
 
     def _on_docked(self) -> None:

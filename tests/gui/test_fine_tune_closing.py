@@ -51,3 +51,21 @@ def test_closing_the_viewer_cancels(qtbot: QtBot, engine: ThreadEngine) -> None:
     assert "polyp-2" not in ModelLibrary().names()
     assert not stop_file.parent.exists()
     session.forget_sessions()
+
+
+@pytest.mark.usefixtures("told")
+def test_closing_the_panel_in_mid_run_cancels(
+    qtbot: QtBot, viewer: Any, engine: ThreadEngine
+) -> None:
+    engine.replaced["finetune_model"] = learning()
+    engine.gate.clear()
+    accept(3)
+    dock, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", NAME)
+    panel.start_button.click()
+    run = panel.controller._active.run
+    dock.destroyOnClose()
+    assert run.cancelled.is_set()
+    engine.gate.set()
+    settle(qtbot, lambda: not run.is_active)
+    assert "polyp-2" not in ModelLibrary().names()
+    session.forget_sessions()
