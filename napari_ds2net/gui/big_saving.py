@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QProgressDialog
+from qtpy.QtWidgets import QApplication, QMainWindow, QProgressDialog, QWidget
 
 from napari_ds2net.core.export.formats import Format, MapType
 from napari_ds2net.core.export.run import ExportCancelled, ExportDone, ExportProgress
@@ -81,9 +81,7 @@ def save_big(shown: BigLayers, what: Format, kind: MapType, path: Path) -> Expor
         result=BigResult.open(shown.path), name=path.stem, folder=path.parent, path=path,
         overwrite=True, formats=(what,), map_type=kind, channels=shown.source.channels_record,
     )  # fmt: skip
-    dialog = QProgressDialog(
-        f"Saving {path.name}…", "Cancel", 0, _STEPS, QApplication.activeWindow()
-    )
+    dialog = QProgressDialog(f"Saving {path.name}…", "Cancel", 0, _STEPS, _window())
     dialog.setObjectName("saving_dialog")
     dialog.setWindowModality(Qt.WindowModality.ApplicationModal)
     dialog.setMinimumDuration(_SHOWN_AFTER_MS)
@@ -94,6 +92,12 @@ def save_big(shown: BigLayers, what: Format, kind: MapType, path: Path) -> Expor
     finally:
         dialog.close()
         dialog.deleteLater()
+
+
+def _window() -> QWidget | None:
+    """Return napari's window, whose theme the dialog has."""
+    shown = [each for each in QApplication.topLevelWidgets() if each.isVisible()]
+    return next((each for each in shown if isinstance(each, QMainWindow)), None)
 
 
 class _Follower:

@@ -127,6 +127,7 @@ def test_a_dialog_says_how_far_it_is_and_cancels(
             progressed(event)
             found = [w for w in QApplication.topLevelWidgets() if w.objectName() == "saving_dialog"]
             dialog: Any = found[-1]
+            assert dialog.parent().windowTitle().startswith("napari")  # which has the theme
             shown.append((dialog.labelText(), dialog.value()))
             if event.name:
                 dialog.findChild(QPushButton).click()
