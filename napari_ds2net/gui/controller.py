@@ -125,6 +125,11 @@ class SegmentController(QObject):
         """Whether a segmentation is under way."""
         return self._active is not None or self.big.is_running
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the panel is gone, though Python may still know it."""
+        return self._closed
+
     def run(self) -> None:
         """Segment the chosen image; what cannot be done is said in words."""
         if self.is_running:

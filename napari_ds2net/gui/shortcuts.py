@@ -58,7 +58,7 @@ def _action(key: _Key) -> Callable[[Layer], None]:
 
     def act(layer: Layer) -> None:
         for controller in list(_controllers):
-            if controller.owns(layer):
+            if not controller.is_closed and controller.owns(layer):
                 getattr(controller.panel, key.signal).emit()
 
     act.__name__ = key.name

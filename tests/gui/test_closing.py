@@ -6,6 +6,7 @@ from typing import Any
 
 import napari
 import pytest
+from napari.utils.action_manager import action_manager
 from pytestqt.qtbot import QtBot
 
 from napari_ds2net.engine.jobs import FrameStarted, SegmentDone
@@ -50,3 +51,20 @@ def test_closing_the_viewer_in_mid_run_cancels_it(qtbot: QtBot, engine: ThreadEn
     viewer.close()
     engine.gate.set()
     settle(qtbot, lambda: ended == ["closed"])
+
+
+@pytest.mark.usefixtures("engine", "told")
+def test_keys_leave_a_panel_alone_that_was_closed(qtbot: QtBot, viewer: Any) -> None:
+    close_layers(viewer)
+    panels: list[Any] = []
+    viewer.add_image(disc(), name="frame")
+    for _ in range(2):
+        dock, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
+        panels.append(panel)
+        segment(qtbot, panel)
+        dock.destroyOnClose()
+        qtbot.wait(1)
+        assert panel.controller.is_closed
+    action_manager.trigger("napari-ds2net:accept_labels")  # neither is there any more
+    assert not any("Saving" in panel.status_label.text() for panel in panels)
+    session.forget_sessions()
