@@ -118,12 +118,13 @@ def test_an_image_that_is_not_in_view_is_a_sentence(
     viewer.add_image(disc(), name="frame")
     panel.region_field.value = RegionKind.VIEW
     before = viewer.scene.camera.center
+    shown = layer(viewer, "frame").corner_pixels.copy()
     viewer.scene.camera.center = (9999, 9999)
-    qtbot.wait(50)  # the window is drawn
+    settle(qtbot, lambda: (layer(viewer, "frame").corner_pixels != shown).any())  # it is drawn
     segment(qtbot, panel)
     assert told == ["No pixel of 'frame' is in view; move the image into the window."]
     viewer.scene.camera.center = before
-    qtbot.wait(50)
+    settle(qtbot, lambda: (layer(viewer, "frame").corner_pixels == shown).all())
     segment(qtbot, panel)
     assert panel.status_label.text().startswith("Done")
 
