@@ -22,6 +22,7 @@ from benchmarks.architectures_table import Cost, Run, write_section
 from benchmarks.measure import interleaved_seconds
 from ds2net_training.dataset import Sample, find_pairs, read_samples
 from ds2net_training.reading import SplitSamples, read_and_split
+from ds2net_training.resume import resume_path
 from ds2net_training.run_options import RunOptions
 from ds2net_training.settings import Settings, read_recipe
 from ds2net_training.trainer import Trainer
@@ -73,7 +74,8 @@ def settings_for(base: Settings, architecture: str, seed: int, epochs: int, size
 def train(
     settings: Settings, split: SplitSamples, tests: Sequence[Sample], options: RunOptions
 ) -> Run:
-    """Train one network and score its last epoch."""
+    """Train one network and score its last epoch; what was begun before has no time."""
+    is_whole = not resume_path(options.output).is_file()
     began = time.process_time()
     trainer = Trainer(settings, split, options)
     result_of(trainer.run())
@@ -88,7 +90,7 @@ def train(
         validation_dice=dice[0],
         test_images=len(tests),
         test_dice=dice[1],
-        training_seconds=seconds,
+        training_seconds=seconds if is_whole else None,
     )
 
 

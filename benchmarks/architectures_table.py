@@ -18,7 +18,10 @@ HEADING = "## Measured"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training: Dice at the threshold 0.5, and processor time in seconds."""
+    """One training: Dice at the threshold 0.5, and processor time in seconds.
+
+    The time is None where the training was interrupted and gone on with.
+    """
 
     architecture: str
     seed: int
@@ -26,7 +29,7 @@ class Run:
     validation_dice: float
     test_images: int
     test_dice: float
-    training_seconds: float
+    training_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +74,20 @@ def _accuracy(runs: Sequence[Run]) -> list[str]:
         own = sorted((run for run in runs if run.architecture == name), key=lambda run: run.seed)
         lines += [
             f"| {title} | {run.seed} | {run.validation_dice:.3f} ({run.validation_images} images) "
-            f"| {run.test_dice:.3f} ({run.test_images} images) | {run.training_seconds / 60:.1f} |"
+            f"| {run.test_dice:.3f} ({run.test_images} images) | {_minutes([run])} |"
             for run in own
         ]
         if len(own) > 1:
             validation = _spread([run.validation_dice for run in own])
             test = _spread([run.test_dice for run in own])
-            minutes = statistics.mean(run.training_seconds for run in own) / 60
-            lines.append(f"| **{title}** | mean ± SD | {validation} | {test} | {minutes:.1f} |")
+            lines.append(f"| **{title}** | mean ± SD | {validation} | {test} | {_minutes(own)} |")
     return lines
+
+
+def _minutes(runs: Sequence[Run]) -> str:
+    """Return the mean processor time in minutes of the trainings that ran without a break."""
+    known = [run.training_seconds for run in runs if run.training_seconds is not None]
+    return f"{statistics.mean(known) / 60:.1f}" if known else "interrupted"
 
 
 def _cost(costs: Sequence[Cost]) -> list[str]:

@@ -7,7 +7,8 @@ random, replaces each mask by the true one, accepts it, and fine-tunes after 4, 
 each time from the network that is selected, exactly as the window does: one workspace, one library,
 `finetune_steps`, and a new network only where it was better on corrections that it did not learn
 from. After each fine-tuning the selected network is measured on the hospital's other images and on
-the domain that it came from. For a change of modality take ``--data BUSI --hospitals all``.
+the domain that it came from, and so is the one that was just made where it was not selected. For a
+change of modality take ``--data BUSI --hospitals all``.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ ROUNDS = (4, 8, 16, 32)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """The selected network after so many corrections; 0 is the start."""
+    """The selected network after so many corrections; 0 is the start.
+
+    `offered` and `offered_other` are Dice of the network that was made and not selected, and
+    `verdict` is what its test said.
+    """
 
     hospital: str
     order: str
@@ -52,6 +57,9 @@ class Line:
     dice: float
     other: float
     seconds: float
+    offered: float | None = None
+    offered_other: float | None = None
+    verdict: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ class User:
     seed: int
     folder: Path
     minutes: float | None = None
+    rounds: Sequence[int] = ROUNDS
 
     def work(
         self, name: str, pool: Sequence[Pair], rest: Sequence[Pair], other: Sequence[Pair]
@@ -73,7 +82,7 @@ class User:
         workspace = Workspace.open(self.folder / "workspace")
         selected, left = str(library.find(self.model)), list(pool)
         seconds, done = 0.0, 0
-        for wanted in (0, *ROUNDS):
+        for wanted in (0, *self.rounds):
             if wanted > len(pool):
                 return
             for pair in self._next(left, wanted - done, selected):
@@ -81,6 +90,7 @@ class User:
                 mask = (load_mask(pair.mask) != 0).astype(np.uint8)
                 workspace.accept(read_image(pair.image), mask, source=SourceInfo(path=pair.image))
             done = wanted
+            made: FineTuneResult | None = None
             if wanted:
                 try:
                     made = self._fine_tune(selected, workspace.folder, f"after-{wanted}", library)
@@ -89,6 +99,7 @@ class User:
                 else:
                     selected = made.path if made.is_better else selected
                     seconds = made.seconds
+            left_out = None if made is None or made.is_better else made.path
             yield Line(
                 hospital=name,
                 order=self.order,
@@ -98,6 +109,9 @@ class User:
                 dice=mean_dice(selected, rest),
                 other=mean_dice(selected, other),
                 seconds=seconds,
+                offered=None if left_out is None else mean_dice(left_out, rest),
+                offered_other=None if left_out is None else mean_dice(left_out, other),
+                verdict="" if made is None else made.verdict,
             )
 
     def _next(self, left: Sequence[Pair], count: int, selected: str) -> list[Pair]:
@@ -147,8 +161,9 @@ def main() -> None:
             for order in options.orders.split(","):
                 with tempfile.TemporaryDirectory() as folder:
                     user = User(
-                        options.model, options.mode, order, seed, Path(folder), options.minutes
-                    )
+                        options.model, options.mode, order, seed, Path(folder), options.minutes,
+                        [int(count) for count in options.rounds.split(",")],
+                    )  # fmt: skip
                     began = time.monotonic()
                     for line in user.work(name, pool, rest, other):
                         lines.append(line)
@@ -173,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hospitals", default="C2,C5,C6")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--orders", default="queue,random")
+    parser.add_argument("--rounds", default=",".join(map(str, ROUNDS)), help="corrections")
     parser.add_argument("--most", type=int, default=60, help="images to test on")
     parser.add_argument("--pool", type=int, default=100, help="images to correct some of")
     parser.add_argument("--json", type=Path)
