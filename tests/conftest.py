@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +41,23 @@ def _one_thread() -> None:
 @pytest.fixture(autouse=True)
 def _own_model_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DS2NET_HOME", str(tmp_path / "ds2net-home"))
+
+
+@pytest.fixture
+def largest_read(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
+    """Watch what is read of stored arrays; what it returns holds the most pixels at once."""
+    from napari_ds2net.core.checked_array import CheckedArray
+
+    def watch() -> list[int]:
+        most = [0]
+        inner = CheckedArray.__getitem__
+
+        def counted(array: CheckedArray, key: Any) -> Any:
+            part = inner(array, key)
+            most[0] = max(most[0], part.size)
+            return part
+
+        monkeypatch.setattr(CheckedArray, "__getitem__", counted)
+        return most
+
+    return watch

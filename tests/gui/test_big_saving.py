@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_ds2net.core.big import exporting
-from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export.record import RunRecord
 from napari_ds2net.errors import ExportError
 from napari_ds2net.gui import big_saving
@@ -92,17 +92,9 @@ def test_strokes_that_are_not_written_yet_are_in_the_file(
 
 
 def test_it_takes_a_few_rows_of_memory(
-    slide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slide: Any, tmp_path: Path, largest_read: Callable[[], list[int]]
 ) -> None:
-    most = [0]
-    inner = CheckedArray.__getitem__
-
-    def counted(array: CheckedArray, key: Any) -> Any:
-        part = inner(array, key)
-        most[0] = max(most[0], part.size)
-        return part
-
-    monkeypatch.setattr(CheckedArray, "__getitem__", counted)
+    most = largest_read()
     layer(slide, "slide mask").save(str(tmp_path / "mine.png"), plugin=PLUGIN)
     layer(slide, "slide uncertainty").save(str(tmp_path / "u.png"), plugin=PLUGIN)
     assert 0 < most[0] <= 40 * SHAPE[1]

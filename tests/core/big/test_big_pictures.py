@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,6 @@ from napari_ds2net.core.big.editing import write_part
 from napari_ds2net.core.big.export_choice import BigExport
 from napari_ds2net.core.big.exporting import export_big
 from napari_ds2net.core.big.store import PROBABILITY, BigResult
-from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export import png_bands
 from napari_ds2net.core.export.colours import Look
 from napari_ds2net.core.export.formats import MAPS, Format, MapType
@@ -156,18 +156,10 @@ def test_detail_and_semantic_mask_have_the_steps_that_are_stored(
 
 
 def test_a_few_rows_are_in_memory_at_once(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, largest_read: Callable[[], list[int]]
 ) -> None:
     result = make_result(tmp_path / "r.zarr", draw("classes"))
-    most = [0]
-    inner = CheckedArray.__getitem__
-
-    def counted(array: CheckedArray, key: Any) -> Any:
-        part = inner(array, key)
-        most[0] = max(most[0], part.size)
-        return part
-
-    monkeypatch.setattr(CheckedArray, "__getitem__", counted)
+    most = largest_read()
     formats = (Format.OVERLAY, *MAPS)
     for kind in MapType:
         big = BigExport(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from PIL import Image
 from napari_ds2net.core.big.editing import write_part
 from napari_ds2net.core.big.export_choice import BigExport
 from napari_ds2net.core.big.exporting import export_big
-from napari_ds2net.core.checked_array import CheckedArray
 from napari_ds2net.core.export import png_bands
 from napari_ds2net.core.export.colours import palette
 from napari_ds2net.core.export.formats import Format
@@ -67,18 +67,10 @@ def test_pixels_and_colours_are_those_of_the_ordinary_export(
 
 
 def test_a_strip_is_in_memory_at_once(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, largest_read: Callable[[], list[int]]
 ) -> None:
     result = make_result(tmp_path / "r.zarr", draw("classes"))
-    most = [0]
-    inner = CheckedArray.__getitem__
-
-    def counted(array: CheckedArray, key: Any) -> Any:
-        part = inner(array, key)
-        most[0] = max(most[0], part.size)
-        return part
-
-    monkeypatch.setattr(CheckedArray, "__getitem__", counted)
+    most = largest_read()
     export_big(BigExport(result=result, name="s", folder=folder, formats=BOTH))
     assert 0 < most[0] <= 32 * SHAPE[1]
 
