@@ -1,22 +1,25 @@
 """A pulse in the event loop of a window, and what the window was at while it stopped.
 
 A block is the time between two ticks of a timer in the main thread. What belongs to others is timed
-apart: napari's insertion of a layer, and its putting the scene together; painting, which a
-processor does where there is no graphics card; Python's collection of garbage. The rest is this
-package's own.
+apart: napari's insertion of a layer, its making of a layer's controls, and its putting the scene
+together; painting, which a processor does where there is no graphics card; Python's collection of
+garbage. The rest is this package's own.
 """
 
 from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QTimer
 
-INSERTING, REMOVING, ASSEMBLING = "insertion", "removal", "scene"
+from napari_ds2net.gui._layers.controls_apart import ControlsApart
+
+INSERTING, CONTROLS, REMOVING, ASSEMBLING = "insertion", "controls", "removal", "scene"
 PAINTING, COLLECTING = "painting", "garbage"
 """What can fill a block."""
 _SCHEDULING = Path("/proc/thread-self/schedstat")
@@ -86,6 +89,8 @@ class Pulse(QObject):
         events.end_batch.connect(lambda: self._begin(ASSEMBLING), position="first")
         events.end_batch.connect(lambda: self._end(ASSEMBLING), position="last")
         gc.callbacks.append(self._on_collection)
+        self._make_controls = ControlsApart.make
+        ControlsApart.make = self._timed(CONTROLS, ControlsApart.make)  # type: ignore[method-assign]
         window.installEventFilter(self)
         self._timer = QTimer()
         self._timer.setInterval(1)
@@ -96,6 +101,7 @@ class Pulse(QObject):
         """Stop."""
         self._timer.stop()
         self._window.removeEventFilter(self)
+        ControlsApart.make = self._make_controls  # type: ignore[method-assign]
         gc.callbacks.remove(self._on_collection)
 
     def begin(self) -> None:
@@ -118,6 +124,16 @@ class Pulse(QObject):
         self._end(PAINTING)
         self._inside = False
         return True
+
+    def _timed(self, what: str, work: Callable[..., None]) -> Callable[..., None]:
+        """Return a function that does the work and times it."""
+
+        def work_timed(*given: Any) -> None:
+            self._begin(what)
+            work(*given)
+            self._end(what)
+
+        return work_timed
 
     def _begin(self, what: str) -> None:
         self._began[what] = time.perf_counter()

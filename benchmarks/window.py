@@ -71,6 +71,7 @@ def measure(rounds: int) -> dict[str, tuple[str, str]]:
     window = Window("polyp")
     pulse = Pulse(window.viewer, window.panel.window())
     figures = {"panel opens": (f"{window.panel_seconds:.2f} s", "< 0.5 s")}
+    window.wait_until(lambda: True)  # it has drawn itself: before, nobody can press anything
     pulse.begin()
     first = timed(lambda: segment(window))
     figures["first result after a cold start"] = (f"{first:.1f} s", "< 8 s")

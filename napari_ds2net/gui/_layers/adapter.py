@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QApplication
 from napari_ds2net.core.review import UncertainPlace
 from napari_ds2net.errors import ImageError
 from napari_ds2net.gui._layers import camera
+from napari_ds2net.gui._layers.controls_apart import ControlsApart
 from napari_ds2net.gui._layers.drawing import shapes_over
 from napari_ds2net.gui._layers.preparation import freeze, prepare, thaw
 from napari_ds2net.gui._layers.reviewable import Reviewable
@@ -181,10 +182,10 @@ class LayerAdapter:
     def make_layers(self, results: ResultLayers) -> Generator[None]:
         """Add the result layers that are missing; the window may answer at every ``yield``.
 
-        napari makes a layer's controls and picture when it is inserted, and what is drawn around it
-        when the scene is put together. That is half of a mask's time, so it waits for a step of its
-        own, and is done but once for all maps. napari then looks for garbage, of which an insertion
-        leaves none.
+        napari makes a layer's picture and its controls when it is inserted; either has a step of
+        its own. So has what is drawn around a layer, half of a mask's time, when the scene is put
+        together; it is done but once for all maps. napari then looks for garbage, of which an
+        insertion leaves none.
         """
         for group in ((MASK,), MAPS):
             names = [name for name in results.missing() if name in group]
@@ -194,7 +195,12 @@ class LayerAdapter:
                 for name in names:
                     layer = results.build_layer(name)
                     yield
-                    self._add_layer(results, name, layer)
+                    with ControlsApart(self.viewer.layers) as controls:
+                        self._add_layer(results, name, layer)
+                    try:
+                        yield
+                    finally:
+                        controls.make()
                     yield
                 freeze()
             yield
