@@ -118,6 +118,13 @@ class SegmentController(QObject):
         ):  # fmt: skip
             each.connections.close()
 
+    def leave(self) -> None:
+        """Close, and take away the layers of a run that has shown nothing; the viewer goes on."""
+        active = self._active
+        self.close()
+        if active is not None and not active.results.results.done:
+            active.results.remove_layers()
+
     # --------------------------------------------------------------------- run
 
     @property

@@ -32,14 +32,25 @@ def join_tabs(panel: QWidget) -> None:
             return
 
 
-def close_with_dock(panel: QWidget, close: Callable[[], None]) -> None:
-    """Have `close` called when a panel is taken out of its dock, or destroyed.
+def close_with_dock(
+    panel: QWidget, close: Callable[[], None], undocked: Callable[[], None] | None = None
+) -> None:
+    """Have a panel closed when it is taken out of its dock, or destroyed.
 
     napari keeps the panel of a dock that somebody closes, without a place in the window: it would
     go on with its work where nobody sees it.
+
+    Parameters
+    ----------
+    panel
+        Which is in a dock, or will be.
+    close
+        Called when it is destroyed, as it is with its viewer.
+    undocked
+        Called when it is taken out of its dock, and the viewer goes on; None for `close`.
     """
     panel.destroyed.connect(close)
-    _Undocked(panel, close)
+    _Undocked(panel, undocked or close)
 
 
 class _Undocked(QObject):

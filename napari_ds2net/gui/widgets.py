@@ -30,7 +30,7 @@ class SegmentWidget(SegmentPanel):
         )
         self.side_actions = SideActions(self, session.bridge, session.models, self._restart_engine)
         register_shortcuts(self.controller)
-        close_with_dock(self, self.controller.close)
+        close_with_dock(self, self.controller.close, self.controller.leave)
         QTimer.singleShot(0, self._on_docked)
 
     def _on_docked(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import napari
+import numpy as np
 import pytest
 from napari.utils.action_manager import action_manager
 from pytestqt.qtbot import QtBot
@@ -12,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from napari_ds2net.engine.jobs import FrameStarted, SegmentDone
 from napari_ds2net.gui import session
 from tests.gui.stand_in import ThreadEngine
-from tests.gui.window import close_layers, disc, segment, settle
+from tests.gui.window import SUFFIXES, click, close_layers, disc, segment, settle
 
 
 @pytest.mark.usefixtures("engine", "told")
@@ -27,6 +28,64 @@ def test_a_panel_that_was_closed_can_be_opened_again(qtbot: QtBot, viewer: Any) 
         dock.destroyOnClose()
         qtbot.wait(1)
     viewer.add_image(disc(), name="nobody minds")
+    session.forget_sessions()
+
+
+@pytest.mark.usefixtures("told")
+def test_closing_the_panel_in_mid_run_leaves_no_empty_layers(
+    qtbot: QtBot, viewer: Any, engine: ThreadEngine
+) -> None:
+    close_layers(viewer)
+    dock, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
+    viewer.add_image(disc(), name="frame")
+    engine.gate.clear()
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: len(viewer.layers) == 1 + len(SUFFIXES))
+    click(qtbot, dock, "QTitleBarCloseButton")
+    assert [each.name for each in viewer.layers] == ["frame"]
+    engine.gate.set()
+    _, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
+    segment(qtbot, panel)
+    assert viewer.layers["frame mask"].data.any()
+    viewer.window.remove_dock_widget("all")
+    session.forget_sessions()
+
+
+@pytest.mark.usefixtures("told")
+def test_closing_the_panel_while_layers_are_made_leaves_none(
+    qtbot: QtBot, viewer: Any, engine: ThreadEngine
+) -> None:
+    close_layers(viewer)
+    dock, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
+    viewer.add_image(disc(), name="frame")
+    engine.gate.clear()
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: len(viewer.layers) == 3)
+    dock.destroyOnClose()
+    engine.gate.set()
+    qtbot.wait(1)
+    assert [each.name for each in viewer.layers] == ["frame"]
+    session.forget_sessions()
+
+
+@pytest.mark.usefixtures("told")
+def test_closing_the_panel_in_a_later_run_keeps_the_earlier_result(
+    qtbot: QtBot, viewer: Any, engine: ThreadEngine
+) -> None:
+    close_layers(viewer)
+    dock, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
+    viewer.add_image(disc(), name="frame")
+    segment(qtbot, panel)
+    mask = viewer.layers["frame mask"].data.copy()
+    assert mask.any()
+    engine.gate.clear()
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: panel.controller.is_running)
+    dock.destroyOnClose()
+    engine.gate.set()
+    qtbot.wait(1)
+    assert {each.name for each in viewer.layers} == {"frame", *(f"frame {s}" for s in SUFFIXES)}
+    np.testing.assert_array_equal(viewer.layers["frame mask"].data, mask)
     session.forget_sessions()
 
 
