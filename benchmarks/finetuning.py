@@ -36,12 +36,13 @@ from ds2net_training.finetuning.division import (
     balanced,
     empty_overlap,
     learning_parts,
+    left_out_by,
     make_folds,
 )
 from ds2net_training.finetuning.events import Compared
 from ds2net_training.finetuning.keeping import judge
 from ds2net_training.finetuning.learner import Learner, State, mean_state
-from ds2net_training.finetuning.settings import FineTuneSettings
+from ds2net_training.finetuning.settings import FineTuneSettings, make_settings
 from ds2net_training.finetuning.sources import FreshViews, Source, examine
 from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.core.device import choose_plan
@@ -172,41 +173,40 @@ class Bench:
     ) -> tuple[Candidate, State, Compared]:
         """Return what cross-validation on the corrections chooses, the rounds' mean, and its test.
 
-        As in `finetuning.run`, every round is tested with what the other rounds choose.
+        As in `finetuning.run`, every fold is tested with what the other folds choose.
         """
-        tables: list[NDArray[np.float64]] = []
-        before: list[NDArray[np.float64]] = []
-        members: list[int] = []
-        objects: list[list[bool]] = []
         averages: list[State] = []
         folds = make_folds(range(len(groups)), groups)
         division = Division(tuple(range(len(groups))), (), folds, tuple(groups), "")
-        for number, fold in enumerate(learning_parts(division, full), start=1):
+        parts = learning_parts(division, full, self.settings.folds_left_out)
+        for number, part in enumerate(parts, start=1):
             learner.restart(number)
-            if fold.hold_out:
-                said = examine(source, learner.network, fold.hold_out)
-                before.append(dice_of(said, self.subject.card.threshold))
-                members += fold.hold_out
-            _learn(learner, source, balanced(fold.training, full), self.settings.steps)
+            _learn(learner, source, balanced(part.training, full), self.settings.steps)
             averages.append(learner.average)
+        tested = [(fold.hold_out, left_out_by(parts, fold)) for fold in folds]
+        tested = [(held, unseen) for held, unseen in tested if unseen]
+        tables: list[NDArray[np.float64]] = []
+        for held, unseen in tested:
+            mean = mean_state([averages[at] for at in unseen])
             rows = []
-            for candidate in among if fold.hold_out else ():
-                learner.load(learner.mixed(candidate.share))
-                said = examine(source, learner.network, fold.hold_out)
-                rows.append(dice_of(said, candidate.threshold))
-            if fold.hold_out:
-                tables.append(np.stack(rows))
-                objects.append([full[at] for at in fold.hold_out])
-        speaking = [table[:, has] for table, has in zip(tables, objects, strict=True)]
+            for candidate in among:
+                learner.load(learner.mixed(candidate.share, mean))
+                rows.append(dice_of(examine(source, learner.network, held), candidate.threshold))
+            tables.append(np.stack(rows))
+        members = [at for held, _ in tested for at in held]
+        learner.load(learner.start)
+        before = dice_of(examine(source, learner.network, members), self.subject.card.threshold)
+        speaking = [
+            table[:, [full[at] for at in held]]
+            for table, (held, _) in zip(tables, tested, strict=True)
+        ]
         after = [
             table[among.index(choose([*speaking[:at], *speaking[at + 1 :]], among))]
             for at, table in enumerate(tables)
         ]
         pairs = [
             ImagePair(str(at), groups[at], (old,) * len(SCORES), (new,) * len(SCORES), full[at])
-            for at, old, new in zip(
-                members, np.concatenate(before), np.concatenate(after), strict=True
-            )
+            for at, old, new in zip(members, before, np.concatenate(after), strict=True)
         ]
         return choose(speaking, among), mean_state(averages), compare(pairs, len(tables), "")
 
@@ -246,7 +246,7 @@ def _trials(bench: Bench, options: argparse.Namespace, other: Hospital | None) -
 
 
 def _settings(options: argparse.Namespace) -> FineTuneSettings:
-    changes: dict[str, Any] = {"mode": options.mode}
+    changes: dict[str, Any] = {}
     for entry in options.set or ():
         key, _, value = entry.partition("=")
         changes[key] = (
@@ -254,7 +254,7 @@ def _settings(options: argparse.Namespace) -> FineTuneSettings:
             if not value.startswith("(")
             else tuple(json.loads(f"[{value[1:-1]}]"))
         )
-    return FineTuneSettings(**changes)
+    return dataclasses.replace(make_settings(options.mode), **changes)
 
 
 def _parser() -> argparse.ArgumentParser:

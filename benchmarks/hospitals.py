@@ -99,16 +99,20 @@ class Hospital:
 
     def _examined(self, network: SegmentationNetwork, at: int) -> Examined:
         """Return what a network says of an image, from cached features where it can."""
-        if self._has_own_encoder(network):
+        if self._has_own_features(network):
             made = _encode([self.planes[at]], network, ViewMaker(self.subject.card, 0))
             return examine(made, network, [0])
         return examine(self._cache(network), network, [at])
 
-    def _has_own_encoder(self, network: SegmentationNetwork) -> bool:
+    def _has_own_features(self, network: SegmentationNetwork) -> bool:
+        """Tell whether more of the encoder has changed than what is run behind cached features."""
         if self.start is None:
             self.start = self.subject.network()
+        behind = {id(weight) for weight in network.encoder.coarsest_level().parameters()}
         ours, others = network.encoder.parameters(), self.start.encoder.parameters()
-        return not all(torch.equal(a, b) for a, b in zip(ours, others, strict=True))
+        return not all(
+            id(a) in behind or torch.equal(a, b) for a, b in zip(ours, others, strict=True)
+        )
 
     def _uncertainty(self) -> NDArray[np.float64]:
         """Return the mean uncertainty of the region that may be an object."""

@@ -34,7 +34,7 @@ from ds2net_training.finetuning.companion import Uncorrected
 from ds2net_training.finetuning.corrections import framed
 from ds2net_training.finetuning.division import balanced, empty_overlap, group_pictures
 from ds2net_training.finetuning.learner import Learner
-from ds2net_training.finetuning.settings import FineTuneSettings, Mode
+from ds2net_training.finetuning.settings import FineTuneSettings, Mode, make_settings
 from ds2net_training.finetuning.sources import CachedViews, examine
 from ds2net_training.finetuning.views import ViewMaker
 from ds2net_training.semi.settings import SemiSettings
@@ -92,8 +92,11 @@ class Bench:
             self._labelled[seed] = self._encoded(chosen, FineTuneSettings().views)
         source = self._labelled[seed]
         mode: Mode = "quick" if ARMS[arm] == 0 else "semi"
-        settings = FineTuneSettings(
-            mode=mode, seed=seed, steps=self.options.steps, semi=SemiSettings(weight=ARMS[arm])
+        settings = dataclasses.replace(
+            make_settings("semi", seed=seed),
+            mode=mode,
+            steps=self.options.steps,
+            semi=SemiSettings(weight=ARMS[arm]),
         )
         learner = Learner(self.subject.network(), settings)
         learner.empty_overlap = empty_overlap([self.images.has_object(at) for at in chosen[:count]])

@@ -106,7 +106,7 @@ def _interval(estimate: Estimate, sign: str = "") -> str:
 
 def _prepared_line(event: Prepared) -> str:
     tested = (
-        f"{event.folds} rounds of cross-validation"
+        f"{event.folds}-fold cross-validation"
         if event.folds
         else f"{len(event.hold_out)} held out to test on"
     )

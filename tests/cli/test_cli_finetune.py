@@ -39,7 +39,7 @@ def test_before_and_after_are_shown_and_the_model_is_kept(
     assert lines[0].split() == ["before", "after", "change"]
     assert [line.split()[0] for line in lines[1:4]] == ["Dice", "IoU", "surface"]
     assert ("is better" in out) == (code == 0)
-    assert "4 corrections, 4 rounds of cross-validation" in err
+    assert "4 corrections, 4-fold cross-validation" in err
     assert library.entry("mine").card.parent == "tiny"
 
 

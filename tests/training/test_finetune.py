@@ -187,16 +187,19 @@ def test_cancel_leaves_nothing_behind(library: ModelLibrary, data: Path) -> None
     run(library, data)  # the name is still free
 
 
-@pytest.mark.parametrize("after", [1, 9])
+@pytest.mark.parametrize(
+    ("after", "left_out", "learned"), [(1, 1, 3), (3, 1, 4), (1, 2, 2), (2, 2, 2), (3, 2, 4)]
+)
 def test_stopping_keeps_the_best_so_far(
-    library: ModelLibrary, data: Path, tmp_path: Path, after: int
+    library: ModelLibrary, data: Path, tmp_path: Path, after: int, left_out: int, learned: int
 ) -> None:
     stop = StopFile(tmp_path / "stop")
     steps = Steps(
         finetune_steps(
-            "tiny", data, "new", SETTINGS, device="cpu", library=library, should_stop=stop
+            "tiny", data, "new", dataclasses.replace(SETTINGS, folds_left_out=left_out),
+            device="cpu", library=library, should_stop=stop,
         )
-    )
+    )  # fmt: skip
     seen = 0
     for event in steps:
         seen += isinstance(event, Validated)
@@ -206,10 +209,10 @@ def test_stopping_keeps_the_best_so_far(
     assert result.stopped_early
     assert result.comparison is not None
     assert "new" in library.names()
-    learned = {c["name"] for c in result.card.recipe["corrections"] if c["part"] == "training"}
-    assert len(learned) == (3 if after == 1 else 4)  # the first round, or two whole ones
+    parts = {c["name"] for c in result.card.recipe["corrections"] if c["part"] == "training"}
+    assert len(parts) == learned  # of the first round, whole or not, or of two whole ones
     tested = {image.name for image in result.comparison.images}
-    assert tested.isdisjoint(learned) if after == 1 else len(tested) == 2
+    assert tested.isdisjoint(parts) if learned < 4 else len(tested) == 2 * left_out
 
 
 def test_empty_corrections_alone_are_refused_in_words(
@@ -272,7 +275,7 @@ def test_ten_corrections_give_a_hold_out_that_nothing_learns_from(
     assert set(prepared.hold_out).isdisjoint(prepared.training)
     assert result.comparison is not None
     assert {image.name for image in result.comparison.images} == {str(n) for n in range(10)}
-    assert "the others were tested on in 4 rounds, too" in result.comparison.worth
+    assert "the others were tested on in turn, too" in result.comparison.worth
     assert len(result.card.recipe["learned"]) == len(prepared.training)
 
 

@@ -22,6 +22,7 @@ from ds2net_training.finetuning.division import (
     empty_overlap,
     group_pictures,
     learning_parts,
+    left_out_by,
     make_folds,
 )
 from ds2net_training.finetuning.events import StepDone, SteppedDown, Validated
@@ -267,6 +268,35 @@ def test_nothing_is_learned_from_empty_masks_alone() -> None:
     assert learning_parts(division, [True] * 4) == list(folds)
 
 
+def test_each_two_folds_are_left_out_together_once_and_all_have_their_turn_early() -> None:
+    groups = (0, 0, 1, 2, 3, 4, 5, 6)
+    folds = make_folds(range(8), groups)
+    division = Division(tuple(range(8)), (), folds, groups, "")
+    parts = learning_parts(division, [True] * 8, left_out=2)
+    assert len(folds) == 5
+    assert len(parts) == 10
+    for part in parts:
+        assert sorted((*part.training, *part.hold_out)) == list(range(8))
+        assert sum(set(fold.hold_out) <= set(part.hold_out) for fold in folds) == 2
+    for fold in folds:
+        assert len(left_out_by(parts, fold)) == 4
+        assert 1 <= len(left_out_by(parts[:5], fold)) <= 2
+    assert all(left_out_by(parts[:3], fold) for fold in folds)
+    three = make_folds(range(3), range(3))
+    of_three = Division((0, 1, 2), (), three, (0, 1, 2), "")
+    assert learning_parts(of_three, [True] * 3, left_out=2) == list(three)
+
+
+def test_what_a_network_has_learned_from_before_is_learned_again_in_every_round() -> None:
+    names = [str(at) for at in range(8)]
+    rng = np.random.default_rng(1)
+    pictures = list(rng.integers(0, 255, (8, 64, 64, 3)).astype(np.uint8))
+    division = divide_folder(pictures, names, names, frozenset({"0", "5"}), SETTINGS)
+    parts = learning_parts(division, [True] * 8, left_out=2)
+    assert all({0, 5} <= set(part.training) for part in parts)
+    assert {at for part in parts for at in part.hold_out} == {1, 2, 3, 4, 6, 7}
+
+
 def test_images_with_an_object_are_two_thirds_of_what_is_shown() -> None:
     shown = balanced((0, 1, 2, 3, 4, 5), [True, False, False, True, False, False])
     assert sorted(set(shown)) == [0, 1, 2, 3, 4, 5]
@@ -328,5 +358,5 @@ def test_a_short_time_gives_fewer_rounds_of_fewer_steps() -> None:
     steps = [event for event in events if isinstance(event, StepDone)]
     assert steps[-1].step == steps[-1].steps < 20
     curve = [event for event in events if isinstance(event, Validated)]
-    assert len(curve) >= 5
+    assert [event.step for event in curve] == [5, 10]
     assert len({event.dice_before for event in curve}) == 1

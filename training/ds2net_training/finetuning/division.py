@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,8 @@ FEW = 10
 """Corrections below which every one is tested on in turn."""
 VERY_FEW = 5
 _SIMILARITY = 0.9
-_MOST_FOLDS = 4
+_MOST_FOLDS = 5
+_FEWEST_IN_PAIRS = 4
 _OBJECTS_PER_EMPTY = 2
 _LEARNED = (
     "The network to start from has learned from all these corrections, so none is left to test on. "
@@ -45,7 +47,7 @@ class Division:
     hold_out
         What nothing learns from; empty where there are folds.
     folds
-        Rounds of cross-validation within `training`, each testing on what it leaves out.
+        Parts of `training` to be tested on in turn, each with what is left to learn from.
     groups
         Group of every correction; similar images and frames of a sequence share one.
     advice
@@ -142,7 +144,7 @@ def group_pictures(previews: Sequence[NDArray[np.uint8]]) -> tuple[int, ...]:
 
 
 def make_folds(members: Sequence[int], groups: Sequence[int]) -> tuple[Part, ...]:
-    """Deal whole groups, the largest first, onto at most four rounds of about equal size."""
+    """Deal whole groups, the largest first, onto at most five parts of about equal size."""
     by_group: dict[int, list[int]] = {}
     for at in members:
         by_group.setdefault(groups[at], []).append(at)
@@ -158,18 +160,53 @@ def make_folds(members: Sequence[int], groups: Sequence[int]) -> tuple[Part, ...
     )
 
 
-def learning_parts(division: Division, has_object: Sequence[bool]) -> list[Part]:
-    """Return what each training learns from: the folds, and everything where they leave some out.
+def learning_parts(division: Division, has_object: Sequence[bool], left_out: int = 1) -> list[Part]:
+    """Return what each training learns from, and everything where they leave some out.
 
-    A fold that would learn from empty masks alone is left out: it learns to find nothing. A network
-    that has learned from a correction before is not tested on it, so there may be fewer folds than
-    it takes to learn from every correction.
+    A training that would learn from empty masks alone is left out: it learns to find nothing. A
+    network that has learned from a correction before is not tested on it, so there may be fewer
+    folds than it takes to learn from every correction.
+
+    Parameters
+    ----------
+    division
+        Of the corrections.
+    has_object
+        Of each of them.
+    left_out
+        Folds that a training does not learn from, 1 or 2. Where it is 2 and there are four folds or
+        more, each two are left out together once, in an order in which all have their turn early.
     """
-    folds = [fold for fold in division.folds if any(has_object[at] for at in fold.training)]
-    learned = {at for fold in folds for at in fold.training}
+    in_pairs = left_out > 1 and len(division.folds) >= _FEWEST_IN_PAIRS
+    parts = _without_two(division.folds) if in_pairs else list(division.folds)
+    parts = [part for part in parts if any(has_object[at] for at in part.training)]
+    learned = {at for part in parts for at in part.training}
     if learned.issuperset(division.training):
-        return folds
-    return [*folds, Part(division.training, division.hold_out)]
+        return parts
+    return [*parts, Part(division.training, division.hold_out)]
+
+
+def _without_two(folds: Sequence[Part]) -> list[Part]:
+    """Return a part for each two of the folds, which learns from what both of them learn from."""
+    waiting = list(combinations(range(len(folds)), 2))
+    turns = [0] * len(folds)
+    parts: list[Part] = []
+    while waiting:
+        one, other = min(waiting, key=lambda pair: sum(turns[at] for at in pair))
+        waiting.remove((one, other))
+        for at in (one, other):
+            turns[at] += 1
+        common = set(folds[one].training).intersection(folds[other].training)
+        training = tuple(at for at in folds[one].training if at in common)
+        parts.append(Part(training, folds[one].hold_out + folds[other].hold_out))
+    return parts
+
+
+def left_out_by(parts: Sequence[Part], fold: Part) -> list[int]:
+    """Return the places of the parts that learn from no image that a fold is tested on."""
+    return [
+        place for place, part in enumerate(parts) if set(fold.hold_out).isdisjoint(part.training)
+    ]
 
 
 def balanced(members: Sequence[int], has_object: Sequence[bool]) -> tuple[int, ...]:

@@ -17,16 +17,17 @@ from ds2net_training.finetuning.events import (
     SteppedDown,
     Validated,
 )
-from ds2net_training.finetuning.learner import Learner
+from ds2net_training.finetuning.learner import Learner, State
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import Examined, Source, examine
 from napari_ds2net.core.memory import free, is_out_of_memory
 
-_FEWEST_STEPS = 12
+_FEWEST_STEPS = 10
 _FEWEST_ROUNDS = 2
 _TIMED_STEPS = 3
 _ESTIMATED_TIMES = 2
 _CURVE_POINTS = 5
+_STEPS_BETWEEN_POINTS = 5
 _TEST_IN_STEPS = 0.6
 """Time of testing one image before and after, in optimiser steps; a step shows four."""
 _OVERHEAD_SECONDS = 2.0
@@ -154,7 +155,8 @@ class Rounds:
                 steps = self._affordable(number)
             if self._clock.may_tell() or step in (1, steps):
                 yield self._told(number, step, steps, loss)
-            if part.hold_out and step % max(1, steps // _CURVE_POINTS) == 0:
+            every = max(_STEPS_BETWEEN_POINTS, steps // _CURVE_POINTS)
+            if part.hold_out and (step == steps or step % every == 0):
                 dice = self._learner.examined_with(
                     self._learner.average, lambda: self._dice(source, part.hold_out)
                 )
@@ -162,12 +164,12 @@ class Rounds:
             self.stopped = self._should_stop()
 
     def table(
-        self, source: Source, members: Sequence[int], among: Sequence[Candidate]
+        self, source: Source, members: Sequence[int], among: Sequence[Candidate], learned: State
     ) -> DiceTable:
-        """Return Dice of some images with every candidate of what the last training learned."""
+        """Return Dice of some images with every candidate of what was learned."""
         said: dict[float, Examined] = {}
         for share in {candidate.share for candidate in among}:
-            self._learner.load(self._learner.mixed(share))
+            self._learner.load(self._learner.mixed(share, learned))
             said[share] = examine(source, self._learner.network, members)
         return np.stack([dice_of(said[each.share], each.threshold) for each in among])
 
@@ -213,7 +215,7 @@ class Rounds:
         """Leave rounds of cross-validation out where each training would be too short."""
         if number > 1 or self.count <= _FEWEST_ROUNDS:
             return None
-        possible = int(self._steps_left() / _FEWEST_STEPS)
+        possible = int(self._steps_left() / min(_FEWEST_STEPS, self._settings.steps))
         if possible >= self.count:
             return None
         before, self.count = self.count, max(_FEWEST_ROUNDS, possible)

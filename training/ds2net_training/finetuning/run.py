@@ -2,10 +2,11 @@
 
 ::
 
-        round 1..k: learn without fold i, look at fold i
-    choose share and threshold by what the rounds saw
+        round 1..k: learn without some folds, look at them
+    choose share and threshold by what the rounds are worth on the folds that they left out
     result: the mean of what the rounds learned, in that share
-    compare on every fold what its round made, and on the hold-out, where there is one, the result
+    compare on every fold the mean of the rounds that left it out, and on the hold-out, where there
+    is one, the result
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ from ds2net_training.finetuning.choice import DiceTable, candidates, choose
 from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.comparison import ImagePair, compare, score_images
 from ds2net_training.finetuning.corrections import Corrections
-from ds2net_training.finetuning.division import Part, balanced, empty_overlap, learning_parts
+from ds2net_training.finetuning.division import (
+    Part,
+    balanced,
+    empty_overlap,
+    learning_parts,
+    left_out_by,
+)
 from ds2net_training.finetuning.events import (
     Compared,
     FineTuneEvent,
@@ -74,13 +81,15 @@ class Outcome:
 
 
 class _Made(NamedTuple):
-    """What a round of cross-validation came to.
+    """What the rounds that left a fold out came to.
 
-    Averaged weights, and Dice of the candidates on the images with an object.
+    The mean of their weights, Dice of the candidates on the fold's images with an object, and all
+    its images.
     """
 
     average: State
     table: DiceTable
+    members: tuple[int, ...]
 
 
 class _Test(NamedTuple):
@@ -126,7 +135,7 @@ class Run:
         self._division = corrections.division
         self._folds = self._division.folds
         self._has_object = [item.has_object for item in self._items]
-        self._parts = learning_parts(self._division, self._has_object)
+        self._parts = learning_parts(self._division, self._has_object, settings.folds_left_out)
         self._unlabelled = unlabelled
         self._settings = settings
         self._plan = plan
@@ -158,6 +167,7 @@ class Run:
                     source, self._shown(self._parts[0]), self._preparation.unlabelled
                 )
             yield from self._learn(source, rounds)
+            self._test_folds(source, rounds)
             chosen = choose([made.table for made in self._made], self._candidates)
             result = self._learner.mixed(chosen.share, mean_state(self._averages))
             of_result = _Test(result, chosen.threshold, self._unseen())
@@ -190,10 +200,18 @@ class Run:
             self._learned.append(part)
             if rounds.stopped:
                 return
-            if part in self._folds:
-                table = rounds.table(source, part.hold_out, self._candidates)
-                full = [self._has_object[at] for at in part.hold_out]
-                self._made.append(_Made(self._learner.average, table[:, full]))
+
+    def _test_folds(self, source: Source, rounds: Rounds) -> None:
+        """Look at every fold with the mean of the whole rounds that left it out."""
+        if rounds.stopped and len(self._averages) == 1:
+            return
+        for fold in self._folds:
+            unseen = left_out_by(self._learned, fold)
+            if unseen:
+                mean = mean_state([self._averages[at] for at in unseen])
+                table = rounds.table(source, fold.hold_out, self._candidates, mean)
+                full = [self._has_object[at] for at in fold.hold_out]
+                self._made.append(_Made(mean, table[:, full], fold.hold_out))
 
     def _shown(self, part: Part) -> Part:
         return Part(balanced(part.training, self._has_object), part.hold_out)
@@ -234,26 +252,25 @@ class Run:
             )
         if 0 < rounds < len(self._folds):
             return (
-                f"The time was enough for {rounds} of {len(self._folds)} rounds of "
-                f"cross-validation, so only {tested} of {len(self._items)} corrections were tested "
-                "on; give it more minutes."
+                f"The time was enough for {len(self._averages)} of {len(self._parts)} rounds of "
+                f"learning, so only {tested} of {len(self._items)} corrections were tested on; "
+                "give it more minutes."
             )
         if rounds and self._division.hold_out:
-            return f"{said} They are few, so the others were tested on in {rounds} rounds, too."
+            return f"{said} They are few, so the others were tested on in turn, too."
         return said
 
     def _tests(self) -> list[_Test]:
-        """Return what each round made and the images that it did not learn from.
+        """Return what the rounds made that left a fold out, and the images of that fold.
 
-        Share and threshold of a round are chosen by the other rounds: its own images say nothing
-        about it.
+        Share and threshold are chosen by the other folds: its own images say nothing about it.
         """
         tests: list[_Test] = []
-        for made, fold in zip(self._made, self._folds, strict=False):
+        for made in self._made:
             others = [other.table for other in self._made if other is not made]
             chosen = choose(others, self._candidates)
             mixed = self._learner.mixed(chosen.share, made.average)
-            tests.append(_Test(mixed, chosen.threshold, fold.hold_out))
+            tests.append(_Test(mixed, chosen.threshold, made.members))
         return tests
 
     def _scores(self, test: _Test) -> list[tuple[float, ...]]:

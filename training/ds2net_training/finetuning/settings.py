@@ -42,6 +42,10 @@ class FineTuneSettings:
         first layer at `layer_decay` times the rate of the last, on a geometric scale between.
     steps
         Optimiser steps of each round at most; fewer where the time is short.
+    folds_left_out
+        Parts of the corrections, of five, that a round does not learn from, 1 or 2. With 2 there
+        are ten short rounds instead of five, and each part is tested with the mean of the four that
+        left it out, which is closer to the mean of all: `polyp` forgot a fifth as much.
     batch_size
         Views per step.
     views
@@ -79,10 +83,11 @@ class FineTuneSettings:
     mode: Mode = "quick"
     quick_part: QuickPart = "coarsest level"
     minutes: float | None = None
-    learning_rate: float = 5e-4
+    learning_rate: float = 2e-3
     encoder_rate_factor: float = 0.1
     layer_decay: float = 0.1
-    steps: int = 60
+    steps: int = 12
+    folds_left_out: int = 2
     batch_size: int = 4
     views: int = 12
     anchor: float = 0.0
@@ -107,6 +112,7 @@ class FineTuneSettings:
         )
         _require(self.minutes is None or self.minutes > 0, "time in minutes", self.minutes, "> 0")
         _require(self.learning_rate > 0, "learning rate", self.learning_rate, "> 0")
+        _require(self.folds_left_out in (1, 2), "folds left out", self.folds_left_out, "1 or 2")
         for name in ("steps", "batch_size", "views"):
             value = getattr(self, name)
             _require(value >= 1, name.replace("_", " "), value, ">= 1")
@@ -159,7 +165,14 @@ def make_settings(
     if mode == "quick":
         return FineTuneSettings(mode="quick", minutes=minutes, seed=seed)
     if mode == "semi":
-        return FineTuneSettings(mode="semi", minutes=minutes, seed=seed)
+        return FineTuneSettings(
+            mode="semi",
+            minutes=minutes,
+            seed=seed,
+            learning_rate=5e-4,
+            steps=60,
+            folds_left_out=1,
+        )
     if mode == "full":
         return FineTuneSettings(
             mode="full",
@@ -168,6 +181,7 @@ def make_settings(
             learning_rate=2e-4,
             encoder_rate_factor=2.5,
             steps=40,
+            folds_left_out=1,
         )
     raise SettingsError(f"The mode is {mode!r}; expected quick, full or semi.")
 
