@@ -6,7 +6,7 @@ from typing import Any
 
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QSlider
 
 from napari_ds2net.gui.widgets import SegmentWidget
 from tests.gui.stand_in import ThreadEngine
@@ -35,6 +35,16 @@ def test_nothing_is_cut_beside_the_scroll_bar(
     settle(qtbot, lambda: panel.width() >= panel.minimumSizeHint().width())
     assert content.width() + bar.width() <= panel.width()
     assert content.width() >= content.minimumSizeHint().width()
+
+
+def test_every_threshold_can_be_reached_with_the_slider(
+    qtbot: QtBot, viewer: Any, panel: SegmentWidget
+) -> None:
+    field: Any = panel.mask_section.threshold_field.native
+    slider, readout = field.findChild(QSlider), field.findChild(QDoubleSpinBox)
+    settle(qtbot, lambda: slider.width() > 98)  # the steps from 0.01 to 0.99
+    line = readout.lineEdit()
+    assert line.fontMetrics().horizontalAdvance("0.50") < line.width()
 
 
 def test_what_is_below_stays_in_its_place_during_a_run(

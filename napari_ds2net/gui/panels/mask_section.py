@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from magicgui.widgets import CheckBox, FloatSlider, SpinBox
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QVBoxLayout, QWidget
 
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.postprocess import PostprocessOptions
 from napari_ds2net.gui._qt import Signal
 from napari_ds2net.gui.panels._parts import MARGIN, Form, Quiet, heading, named
+
+_READOUT_PX = 40
+"""Of the threshold's number, without the frame around it."""
 
 
 class MaskSection(Quiet, QWidget):
@@ -54,6 +57,7 @@ class MaskSection(Quiet, QWidget):
     def _lay_out(self) -> None:
         fields = Form()
         fields.add(named(self.threshold_field, "threshold"))
+        _narrow_readout(self.threshold_field.native)
         fields.add(named(self.smallest_field, "smallest_object"))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -87,3 +91,9 @@ class MaskSection(Quiet, QWidget):
             self.split_field.value = options.split_touching
             if flips is not None:
                 self.flips_field.value = flips
+
+
+def _narrow_readout(slider: QWidget) -> None:
+    """Leave a slider the room: it had less than a pixel a step beside a number as wide."""
+    for readout in slider.findChildren(QDoubleSpinBox):
+        readout.setStyleSheet(f"{readout.styleSheet()} min-width: {_READOUT_PX}px;")
