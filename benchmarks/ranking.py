@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,15 +23,16 @@ from torch import nn
 
 from ds2net_training.dataset import Pair, find_pairs, load_mask
 from ds2net_training.metrics import dice
-from ds2net_training.reading import read_and_split
-from ds2net_training.settings import settings_from_dict
+from ds2net_training.reading import division_settings, read_and_split
 from napari_ds2net.core.device import choose_plan
 from napari_ds2net.core.files import read_image
 from napari_ds2net.core.image_score import image_score
 from napari_ds2net.core.inference import predict, prepare
 from napari_ds2net.core.options import InferenceOptions
 from napari_ds2net.core.prediction import Prediction
+from napari_ds2net.errors import DS2NetError
 from napari_ds2net.library import ModelLibrary
+from napari_ds2net.network.card import ModelCard
 from napari_ds2net.network.checkpoint import load_network
 from napari_ds2net.network.interface import NetworkOutput, SegmentationNetwork
 from napari_ds2net.steps import result_of
@@ -112,7 +112,7 @@ def main() -> None:
     """Score all images and print the table."""
     options = _parser().parse_args()
     entry = ModelLibrary().entry(options.model)
-    pairs = _pairs(entry.card.recipe, options)
+    pairs = _pairs(entry.card, options)
     plan = choose_plan("cpu")
     network = load_network(entry.path)
     ready = prepare(network, plan)
@@ -154,11 +154,15 @@ def _print(
         print(f"  {key:32s} Spearman {correlation:+.3f}, 1 - Dice of the first fifth {fifth:.3f}")
 
 
-def _pairs(recipe: Mapping[str, Any], options: argparse.Namespace) -> list[Pair]:
+def _pairs(card: ModelCard, options: argparse.Namespace) -> list[Pair]:
     if options.all:
         pairs = [pair for folder in options.data for pair in find_pairs(folder)]
     else:
-        reading = read_and_split(options.data, settings_from_dict(recipe))
+        try:
+            settings = division_settings(card)
+        except DS2NetError as error:
+            raise SystemExit(f"{error}") from error
+        reading = read_and_split(options.data, settings)
         pairs = [sample.pair for sample in result_of(reading).validation]
     if options.most and len(pairs) > options.most:
         chosen = np.random.default_rng(0).choice(len(pairs), options.most, replace=False)

@@ -100,16 +100,9 @@ def _pairs(
     if trained is None:
         return [pair for folder in folders for pair in find_pairs(folder)], None
 
-    from ds2net_training.reading import read_and_split
-    from ds2net_training.settings import settings_from_dict
+    from ds2net_training.reading import division_settings, read_and_split
 
-    recipe = {key: value for key, value in trained.card.recipe.items() if key != "average_of"}
-    if "data" not in recipe:
-        raise SettingsError(
-            f"The card of {trained.card.name} has no recipe of a training; evaluate it without "
-            "--validation on images that it did not learn from."
-        )
-    settings = settings_from_dict(recipe)
+    settings = division_settings(trained.card)
     with progress() as display:
         display.add_task("Reading", total=None)
         split = result_of(read_and_split(folders, settings))

@@ -68,6 +68,8 @@ def train(
 ) -> None:
     """Train a network: the best one on held-out images is kept in --output, with its model card.
 
+    A recipe that holds nothing out keeps the last one.
+
     Ctrl-C stops after the step under way; the same command with --resume goes on from there.
     """
     output = _weights_file(output)
@@ -98,9 +100,11 @@ def train(
             _say_how_to_go_on(options, recipe, folders)
         raise typer.Exit(130)
     if first:
+        dice = result.best_dice
+        scored = "nothing held out," if dice is None else f"validation Dice {dice:.3f} in"
         say(
-            f"{result.path}: validation Dice {result.best_dice:.3f} in epoch {result.best_epoch} "
-            f"of {result.epochs_run}, {duration_words(result.seconds)}"
+            f"{result.path}: {scored} epoch {result.best_epoch} of {result.epochs_run}, "
+            f"{duration_words(result.seconds)}"
         )
 
 

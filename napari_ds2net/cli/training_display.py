@@ -14,7 +14,7 @@ from napari_ds2net.durations import left_words
 
 if TYPE_CHECKING:
     from ds2net_training.evaluation import ImageScored
-    from ds2net_training.events import EpochDone, Event
+    from ds2net_training.events import EpochDone, Event, TrainingStarted
 
 
 class TrainingDisplay:
@@ -69,15 +69,16 @@ class TrainingDisplay:
                 self._move("Reading images", event.done, event.total)
             case TrainingStarted():
                 self._say(
-                    f"{event.training_images} images to learn from, {event.validation_images} to "
-                    f"validate on, {event.parameters / 1e6:.1f} million parameters, {event.device}"
+                    f"{event.training_images} images to learn from, {_held_out_words(event)}, "
+                    f"{event.parameters / 1e6:.1f} million parameters, {event.device}"
                 )
                 self._write(event)
             case StepDone():
                 what = f"Epoch {event.epoch}, loss {event.loss:.3f}{self._dice}"
                 self._move(what, event.step, event.steps, left_words(event.seconds_left))
             case EpochDone():
-                self._dice = f", Dice {event.validation_dice:.3f}"
+                if event.validation_dice is not None:
+                    self._dice = f", Dice {event.validation_dice:.3f}"
                 self._say(_epoch_line(event))
                 self._write(event)
             case ImageScored():
@@ -102,9 +103,17 @@ class TrainingDisplay:
             self._log.flush()
 
 
+def _held_out_words(event: TrainingStarted) -> str:
+    images = event.validation_images
+    return f"{images} to validate on" if images else "nothing held out"
+
+
 def _epoch_line(event: EpochDone) -> str:
+    scored = "nothing held out"
+    if event.validation_dice is not None:
+        best = " (best)" if event.is_best else ""
+        scored = f"validation Dice {event.validation_dice:.4f}{best}"
     return (
-        f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.4f}, "
-        f"validation Dice {event.validation_dice:.4f}{' (best)' if event.is_best else ''}, "
+        f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.4f}, {scored}, "
         f"{left_words(event.seconds_left)}"
     )

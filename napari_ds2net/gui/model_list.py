@@ -85,6 +85,8 @@ class ModelList:
         if card.training_data:
             data = ", ".join(f"{d.name} ({d.images} images)" for d in card.training_data)
             lines.append(f"Learned from: {data}")
+        if card.learned_from_all:
+            lines.append("No score of its own: it learned from all images")
         if card.parent:
             lines.append(f"Started from: {card.parent}")
         return "\n".join(line for line in lines if line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from napari_ds2net.library.store import ModelEntry, ModelLibrary
+from napari_ds2net.network.card import ModelCard
 
 
 def describe(entry: ModelEntry) -> list[tuple[str, str]]:
@@ -30,7 +31,7 @@ def describe(entry: ModelEntry) -> list[tuple[str, str]]:
             for data in card.training_data
         ],
         ("started from", card.parent or ""),
-        *[("scores", line) for line in _lines(card.scores)],
+        *_scores(card),
         ("licence", card.licence),
         ("made", " ".join([card.created, _flat(card.versions)]).strip()),
     ]
@@ -41,6 +42,16 @@ def _origin(entry: ModelEntry) -> str:
     if entry.bundled:
         return "package"
     return "yours" if entry.path.parent == ModelLibrary().root else "a file"
+
+
+def _scores(card: ModelCard) -> Iterator[tuple[str, str]]:
+    """Tell a network's scores, or that it has none."""
+    own = dict(card.scores)
+    if card.learned_from_all:
+        del own["validation_images"]
+        yield "scores", "none of its own: it learned from all images, and none was held out"
+    for line in _lines(own):
+        yield "scores", line
 
 
 def _lines(values: Mapping[str, object]) -> Iterator[str]:

@@ -76,7 +76,7 @@ class ModelCard:
     training_data, licence, recipe, scores, parent, versions, created
         Provenance: data with counts and terms, terms of the weights, settings of the training,
         validation scores as measured, the model this one started from, versions of the libraries
-        and the date (ISO 8601).
+        and the date (ISO 8601). A network that learned from all images has no score of its own.
     """
 
     name: str
@@ -131,6 +131,11 @@ class ModelCard:
                 f"The model card's mean {self.mean} and std {self.std} are not usable; "
                 "expected three numbers each, std above 0."
             )
+
+    @property
+    def learned_from_all(self) -> bool:
+        """Whether its training held no image out, so that it has no score of its own."""
+        return self.scores.get("validation_images") == 0
 
     def to_json(self) -> str:
         """Return the card as a JSON object."""

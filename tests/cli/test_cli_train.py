@@ -80,6 +80,31 @@ def test_a_training_writes_a_network_and_tells_every_epoch(
     assert [event["event"] for event in events] == ["TrainingStarted", "EpochDone", "EpochDone"]
 
 
+def test_a_training_on_all_images_says_that_nothing_is_held_out(
+    run: Run, recipe: Path, data: Path, tmp_path: Path
+) -> None:
+    text = RECIPE.format(epochs="2\nkeep = 'last'").replace("fraction = 0.3", "fraction = 0")
+    recipe.write_text(text)
+    output, log = tmp_path / "squares.safetensors", tmp_path / "log.jsonl"
+    result = run(*arguments(recipe, data, output), "--log", log)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("10 images to learn from, nothing held out, ")
+    assert [line.split(", ")[1] for line in lines[1:3]] == ["nothing held out"] * 2
+    assert lines[-1].startswith(f"{output}: nothing held out, epoch 2 of 2, ")
+    assert "Dice" not in result.output
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [event.get("validation_dice", "-") for event in events] == ["-", None, None]
+    shown = run("models", "show", output).stdout
+    assert "none of its own: it learned from all images, and none was held out" in shown
+    assert "epoch 2" in shown
+    refused = run("evaluate", "-m", output, "--data", data, "--validation")
+    assert refused.exit_code == 1
+    assert (
+        "squares learned from all images of its training: nothing was set aside" in refused.stderr
+    )
+
+
 def test_a_finished_training_is_not_lost(
     run: Run, recipe: Path, data: Path, tmp_path: Path
 ) -> None:

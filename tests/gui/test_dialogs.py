@@ -13,9 +13,11 @@ from napari_ds2net.engine import load_settings
 from napari_ds2net.engine.model_jobs import ModelImported
 from napari_ds2net.errors import CheckpointError
 from napari_ds2net.gui import side_actions
-from napari_ds2net.gui.dialogs import CardDialog, EngineDialog
+from napari_ds2net.gui.dialogs import CardDialog, EngineDialog, card_html
+from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.widgets import SegmentWidget
 from napari_ds2net.library import ModelLibrary, bundled_names
+from napari_ds2net.network import ModelCard, NetworkConfig, build_network, save_checkpoint
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.window import click, settle
 
@@ -43,6 +45,24 @@ def test_the_card_is_one_click_away(qtbot: QtBot, panel: SegmentWidget) -> None:
     assert card.training_data[0].name in text
     assert card.licence in text
     dialog(panel, CardDialog).reject()
+
+
+def test_a_model_without_a_score_of_its_own_says_so(tmp_path: Path) -> None:
+    network = build_network(NetworkConfig(encoder="mobilenetv2_035", channels=16))
+    scores = {
+        "validation_images": 0,
+        "epoch": 4,
+    }
+    library = ModelLibrary(tmp_path)
+    for name, told in (("all", scores), ("part", {"validation_images": 3})):
+        save_checkpoint(
+            tmp_path / f"{name}.safetensors", network, ModelCard(name=name, scores=told)
+        )
+    models = ModelList(library)
+    assert "No score of its own: it learned from all images" in models.tip("all")
+    assert "score" not in models.tip("part")
+    shown = card_html(library.entry("all"))
+    assert "none of its own: it learned from all images" in shown
 
 
 def test_a_model_that_is_added_is_chosen(

@@ -49,6 +49,12 @@ def test_the_rate_of_the_m2snet_paper_rises_and_falls_by_epochs() -> None:
         ("[model]\nname = 'x'\n[schedule]\ndecay = 'steep'", "expected one of"),
         ("[model]\nname = 'x'\n[loss]\nstride = 3", "expected 1, 2 or 4"),
         ("[model]\nname = 'x'\n[schedule]\nkeep = 'last'\npatience_epochs = 2", "expected 0"),
+        ("[model]\nname = 'x'\n[data]\nvalidation_fraction = 1", "share in \\[0, 1\\)"),
+        ("[model]\nname = 'x'\n[data]\nvalidation_fraction = -0.1", "share in \\[0, 1\\)"),
+        (
+            "[model]\nname = 'x'\n[data]\nvalidation_fraction = 0",
+            "no image tells which epoch is best; set schedule.keep to 'last'",
+        ),
         ("[schedule]\nepochs = 1", "not complete"),
         ("model = 3", "expected a table"),
         ("not toml", "cannot be read"),

@@ -47,15 +47,16 @@ class StepDone:
 class EpochDone:
     """One pass over the data, with its validation.
 
-    `validation_dice` is the mean over the validation images at threshold 0.5; `stage_weights` are
-    the mean loss weights of the network's stages.
+    `validation_dice` is the mean over the validation images at threshold 0.5; it and
+    `validation_loss` are None where nothing is held out. `stage_weights` are the mean loss weights
+    of the network's stages.
     """
 
     epoch: int
     epochs: int
     loss: float
-    validation_dice: float
-    validation_loss: float
+    validation_dice: float | None
+    validation_loss: float | None
     is_best: bool
     learning_rate: float
     stage_weights: tuple[float, ...]
@@ -74,13 +75,16 @@ class ResumePointSaved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
-    """The end of a training: the best network is in the file `path`."""
+    """The end of a training: the best network is in the file `path`.
+
+    `best_dice` is None where nothing is held out: then the last network is kept.
+    """
 
     path: str
     config: NetworkConfig
     card: ModelCard
     best_epoch: int
-    best_dice: float
+    best_dice: float | None
     epochs_run: int
     stopped_early: bool
     seconds: float

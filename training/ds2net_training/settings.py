@@ -119,7 +119,8 @@ class DataSettings:
     Attributes
     ----------
     validation_fraction
-        Share of the images held out, by whole groups.
+        Share of the images held out, by whole groups. With 0 the network learns from every image,
+        and nothing is left to validate it on.
     similarity
         Correlation of two thumbnails, in (0, 1], from which images are one group.
     sequence_starts
@@ -146,8 +147,8 @@ class DataSettings:
     def __post_init__(self) -> None:
         """Check ranges."""
         require(
-            0 < self.validation_fraction < 1,
-            f"data.validation_fraction is {self.validation_fraction}; expected a share in (0, 1).",
+            0 <= self.validation_fraction < 1,
+            f"data.validation_fraction is {self.validation_fraction}; expected a share in [0, 1).",
         )
         require(
             0 < self.similarity <= 1,
@@ -322,12 +323,17 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a loss of masks that the network has not."""
+        """Refuse what one table asks for and another cannot give."""
         masks = self.loss.masks > 0 or self.loss.fresh_masks
         require(
             self.model.architecture == "ds2net" or not masks,
             "loss.masks and loss.fresh_masks teach the inner masks of DS2Net, and M2SNet has none; "
             "leave them out, or set model.architecture to 'ds2net'.",
+        )
+        require(
+            self.data.validation_fraction > 0 or self.schedule.keep == "last",
+            "data.validation_fraction is 0, so that no image tells which epoch is best; set "
+            "schedule.keep to 'last', or hold out a share.",
         )
 
     def to_dict(self) -> dict[str, Any]:

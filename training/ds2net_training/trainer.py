@@ -63,7 +63,7 @@ def train_steps(
     Yields
     ------
     ImagesRead, TrainingStarted, StepDone, EpochDone, ResumePointSaved, and at last ImageScored
-        while the best network is evaluated on the validation images for its card
+        while the best network is evaluated on the validation images, if any, for its card
 
     Returns
     -------
@@ -77,7 +77,7 @@ def train_steps(
     split = yield from read_and_split(folders, settings)
     trainer = Trainer(settings, split, options)
     result = yield from trainer.run()
-    if trainer.fabric.global_rank == 0:
+    if trainer.fabric.global_rank == 0 and split.validation:
         pairs = [sample.pair for sample in split.validation]
         yield from score_network(options.output, pairs, split.validation_groups, options.device)
     return result
@@ -262,15 +262,14 @@ class Trainer:
             group["lr"] = group["initial_lr"] * factor
 
     def _validate(self) -> EpochDone:
-        """Close the epoch: validate the average, keep it if it is the best."""
+        """Close the epoch: validate the average, keep it if it is the best or nothing tells."""
         progress, schedule = self.progress, self.settings.schedule
         began = time.monotonic()
-        dice, loss = validate(
-            self.average.network, self.split.validation, self.settings, self.fabric.device
-        )
-        is_best = schedule.keep == "last" or dice > progress.best_dice
+        dice, loss = self._score()
+        is_best = dice is None or schedule.keep == "last" or dice > progress.best_dice
         if is_best:
-            progress.best_dice, progress.best_epoch = dice, progress.epoch
+            progress.best_epoch = progress.epoch
+            progress.best_dice = progress.best_dice if dice is None else dice
             self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
             self._write_best()
         steps = max(1, progress.step)
@@ -295,6 +294,14 @@ class Trainer:
             seconds_left=0.0 if progress.finished else self._seconds_left(),
         )
 
+    def _score(self) -> tuple[float, float] | tuple[None, None]:
+        """Return Dice and loss of the average on what is held out, None where nothing is."""
+        if not self.split.validation:
+            return None, None
+        return validate(
+            self.average.network, self.split.validation, self.settings, self.fabric.device
+        )
+
     def _seconds_left(self) -> float:
         """Estimate from the mean time of a step so far."""
         done = (self.progress.epoch - 1) * self.steps + self.progress.step
@@ -308,11 +315,10 @@ class Trainer:
 
     def _card(self) -> Any:
         """Describe the best network so far."""
-        scores = {
-            "validation_dice": round(self.progress.best_dice, 4),
-            "validation_images": len(self.split.validation),
-            "epoch": self.progress.best_epoch,
-        }
+        progress, held_out = self.progress, len(self.split.validation)
+        scores: dict[str, float] = {"validation_images": held_out, "epoch": progress.best_epoch}
+        if held_out:
+            scores = {"validation_dice": round(progress.best_dice, 4), **scores}
         return make_card(self.settings, self._pairs(self.split.training), scores, self.parent)
 
     def _save(self) -> ResumePointSaved:
@@ -341,7 +347,7 @@ class Trainer:
             config=self.raw.config,
             card=self._card(),
             best_epoch=progress.best_epoch,
-            best_dice=progress.best_dice,
+            best_dice=progress.best_dice if self.split.validation else None,
             epochs_run=epochs_run,
             stopped_early=epochs_run < self.settings.schedule.epochs,
             seconds=progress.seconds,
