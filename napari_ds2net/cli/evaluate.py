@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +58,14 @@ def evaluate(
             "--into-card", help="With --validation and a file: write the scores into its card."
         ),
     ] = False,
+    into_card_of: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --validation: write the scores into the card of a network that the same "
+            "recipe made from all images, as those of its recipe.",
+        ),
+    ] = None,
 ) -> None:
     """Segment the images as a user would and compare with the masks: means and 95 % intervals.
 
@@ -70,20 +77,30 @@ def evaluate(
         raise SettingsError(
             f"--into-card cannot change {model}; expected --validation and the path of a file."
         )
+    if into_card_of is not None and not validation:
+        raise SettingsError(
+            f"--into-card-of {into_card_of} is given without --validation; expected both, because "
+            "only images that were set aside tell what a recipe is worth."
+        )
     if json_file is not None and json_file.exists() and not overwrite:
         raise SettingsError(f"{json_file} exists; choose another --json, or add --overwrite.")
 
     from ds2net_training.evaluation import EvaluationOptions
     from ds2net_training.evaluation_table import format_report
+    from ds2net_training.scorecard import check_same_recipe, note_own_scores, note_recipe_scores
     from napari_ds2net.api import load_model
     from napari_ds2net.core.options import InferenceOptions
 
     options = EvaluationOptions(inference=InferenceOptions(threshold=threshold, flips=flips))
     loaded = load_model(model, device)
+    if into_card_of is not None:
+        check_same_recipe(into_card_of, loaded.card)
     pairs, groups = _pairs([*data, *(more_data or ())], loaded if validation else None)
     report = _follow(pairs, groups, loaded, options)
     if into_card:
-        _note(path, report)
+        note_own_scores(path, report)
+    if into_card_of is not None:
+        note_recipe_scores(into_card_of, loaded.card, report)
     say(format_report(report).rstrip())
     if json_file is not None:
         write_text_file(json_file, report.to_json())
@@ -128,16 +145,6 @@ def _check_it_is_the_training(training: Sequence[Sample], card: ModelCard) -> No
 
 def _listed(counts: Mapping[str, int]) -> str:
     return " and ".join(f"{counts[name]} images of {name}" for name in sorted(counts))
-
-
-def _note(path: Path, report: EvaluationReport) -> None:
-    """Write the scores into the card of a file."""
-    from napari_ds2net.network.checkpoint import load_network, save_checkpoint
-    from napari_ds2net.network.header import read_header
-
-    _, card = read_header(path)
-    scores = {**card.scores, "validation": report.for_card()}
-    save_checkpoint(path, load_network(path), replace(card, scores=scores))
 
 
 def _follow(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from napari_ds2net.library.store import ModelEntry, ModelLibrary
-from napari_ds2net.network.card import ModelCard
+from napari_ds2net.network.card import SAME_RECIPE, ModelCard
 
 
 def describe(entry: ModelEntry) -> list[tuple[str, str]]:
@@ -45,13 +45,27 @@ def _origin(entry: ModelEntry) -> str:
 
 
 def _scores(card: ModelCard) -> Iterator[tuple[str, str]]:
-    """Tell a network's scores, or that it has none."""
-    own = dict(card.scores)
+    """Tell a network's own scores apart from those of others that its recipe made."""
+    own = {key: value for key, value in card.scores.items() if key != SAME_RECIPE}
     if card.learned_from_all:
         del own["validation_images"]
         yield "scores", "none of its own: it learned from all images, and none was held out"
     for line in _lines(own):
         yield "scores", line
+    for division, sources in _tables(card.scores.get(SAME_RECIPE)):
+        for source, values in _tables(sources):
+            rest = {key: value for key, value in values.items() if key != "images"}
+            images = f"{values.get('images', 'some')} images of {source}"
+            yield (
+                "same recipe",
+                f"a network that had not learned from these {images} ({division}): {_flat(rest)}",
+            )
+
+
+def _tables(values: object) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Return the tables in a table by name; nothing else, whatever a file's card holds."""
+    if isinstance(values, dict):
+        yield from ((str(key), value) for key, value in values.items() if isinstance(value, dict))
 
 
 def _lines(values: Mapping[str, object]) -> Iterator[str]:

@@ -13,6 +13,8 @@ from napari_ds2net.errors import CheckpointError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 LARGEST_SUPER_RESOLUTION = 4
+SAME_RECIPE = "same_recipe"
+"""Entry of a card's scores: by division, the scores of another network of the same recipe."""
 
 
 class Framing(StrEnum):
@@ -76,7 +78,8 @@ class ModelCard:
     training_data, licence, recipe, scores, parent, versions, created
         Provenance: data with counts and terms, terms of the weights, settings of the training,
         validation scores as measured, the model this one started from, versions of the libraries
-        and the date (ISO 8601). A network that learned from all images has no score of its own.
+        and the date (ISO 8601). A network that learned from all images has no score of its own;
+        under `SAME_RECIPE` are those of networks that the same recipe made with images held out.
     """
 
     name: str

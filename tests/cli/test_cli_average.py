@@ -126,3 +126,78 @@ def test_only_a_file_with_a_recipe_is_scored_into_its_card(
     bare = run("evaluate", "-m", tiny_file, "--data", data, "--validation")
     assert "The card of tiny has no recipe of a training" in bare.stderr
     assert (plain.exit_code, bare.exit_code) == (1, 1)
+
+
+def learned_from_all(path: Path, **recipe: object) -> Path:
+    """Write a network whose card says that its training held nothing out."""
+    card = ModelCard(
+        name="all",
+        input_size=(32, 32),
+        recipe={
+            **RECIPE,
+            "data": {"validation_fraction": 0},
+            "schedule": {"keep": "last"},
+            **recipe,
+        },
+        scores={"validation_images": 0, "epoch": 4},
+    )
+    save_checkpoint(path, build_network(SHAPE), card)
+    return path
+
+
+def test_a_network_of_all_images_is_told_the_scores_of_its_recipe(
+    run: Run, trained: list[Path], data: Path, tmp_path: Path
+) -> None:
+    path = learned_from_all(tmp_path / "all.safetensors", seed=5)
+    before = load_network(path).state_dict()
+    options = ("evaluate", "-m", trained[0], "--data", data, "--validation")
+    result = run(*options, "--into-card-of", path)
+    assert result.exit_code == 0, result.output
+    scores = read_header(path)[1].scores
+    assert scores["validation_images"] == 0
+    assert "validation" not in scores
+    noted = scores["same_recipe"]["held out with seed 0"]["squares"]
+    assert noted["images"] == 3
+    assert all(torch.equal(before[name], v) for name, v in load_network(path).state_dict().items())
+    assert "same_recipe" not in read_header(trained[0])[1].scores
+
+    lines = run("models", "show", path).stdout.splitlines()
+    own = [line for line in lines if line.startswith("scores:")]
+    others = [line for line in lines if line.startswith("same recipe:")]
+    assert len(own) == 2
+    assert "none of its own: it learned from all images" in own[0]
+    assert not any("dice" in line for line in own)
+    (line,) = others
+    assert (
+        "a network that had not learned from these 3 images of squares (held out with seed 0)"
+        in line
+    )
+    assert f"dice {noted['dice'][0]:.4g} [" in line
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"name": "squares", "encoder": "mobilenetv2_035"}}, "made by another recipe"),
+        ({"average_of": [{"name": "1"}]}, "made by another recipe"),
+        (None, "did not learn from all images"),
+    ],
+)
+def test_scores_of_another_recipe_are_not_told(
+    run: Run,
+    trained: list[Path],
+    data: Path,
+    tmp_path: Path,
+    change: dict[str, object] | None,
+    message: str,
+) -> None:
+    path = trained[1]
+    if change is not None:
+        path = learned_from_all(tmp_path / "all.safetensors", **change)
+    before = path.read_bytes()
+    options = ("evaluate", "-m", trained[0], "--data", data)
+    result = run(*options, "--validation", "--into-card-of", path)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert path.read_bytes() == before
+    assert "given without --validation" in run(*options, "--into-card-of", path).stderr

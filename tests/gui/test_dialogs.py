@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -16,8 +17,9 @@ from napari_ds2net.gui import side_actions
 from napari_ds2net.gui.dialogs import CardDialog, EngineDialog, card_html
 from napari_ds2net.gui.model_list import ModelList
 from napari_ds2net.gui.widgets import SegmentWidget
-from napari_ds2net.library import ModelLibrary, bundled_names
-from napari_ds2net.network import ModelCard, NetworkConfig, build_network, save_checkpoint
+from napari_ds2net.library import ModelEntry, ModelLibrary, bundled_names
+from napari_ds2net.network.card import ModelCard
+from napari_ds2net.network.config import NetworkConfig
 from tests.gui.stand_in import ThreadEngine
 from tests.gui.window import click, settle
 
@@ -47,22 +49,29 @@ def test_the_card_is_one_click_away(qtbot: QtBot, panel: SegmentWidget) -> None:
     dialog(panel, CardDialog).reject()
 
 
+def entry(folder: Path, name: str, scores: dict[str, Any]) -> ModelEntry:
+    """Describe a model without building a network, for no torch is loaded here."""
+    (folder / name).touch()
+    card = ModelCard(name=name, scores=scores)
+    return ModelEntry(name, folder / name, NetworkConfig(), card, bundled=False)
+
+
 def test_a_model_without_a_score_of_its_own_says_so(tmp_path: Path) -> None:
-    network = build_network(NetworkConfig(encoder="mobilenetv2_035", channels=16))
-    scores = {
-        "validation_images": 0,
-        "epoch": 4,
-    }
-    library = ModelLibrary(tmp_path)
-    for name, told in (("all", scores), ("part", {"validation_images": 3})):
-        save_checkpoint(
-            tmp_path / f"{name}.safetensors", network, ModelCard(name=name, scores=told)
-        )
+    of_recipe = {"held out with seed 1": {"squares": {"images": 3, "dice": [0.5, 0.4, 0.6]}}}
+    scores = {"validation_images": 0, "epoch": 4, "same_recipe": of_recipe}
+    whole = entry(tmp_path, "all", scores)
+    part = entry(tmp_path, "part", {"validation_images": 3})
+    library = MagicMock(spec=ModelLibrary)
+    library.list.return_value = [whole, part]
     models = ModelList(library)
     assert "No score of its own: it learned from all images" in models.tip("all")
     assert "score" not in models.tip("part")
-    shown = card_html(library.entry("all"))
+    shown = card_html(whole)
     assert "none of its own: it learned from all images" in shown
+    assert "a network that had not learned from these 3 images of squares" in shown
+    assert "dice 0.5 [0.4, 0.6]" in shown
+    odd = entry(tmp_path, "odd", {"same_recipe": {"held out": 3, "by whom": {"x": "?"}}})
+    assert "same recipe" not in card_html(odd)
 
 
 def test_a_model_that_is_added_is_chosen(
