@@ -10,8 +10,6 @@ import napari
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 from psygnal import Signal
-from qtpy.QtCore import QEventLoop
-from qtpy.QtWidgets import QApplication
 
 from napari_ds2net.core.review import UncertainPlace
 from napari_ds2net.errors import ImageError
@@ -19,6 +17,7 @@ from napari_ds2net.gui._layers import camera
 from napari_ds2net.gui._layers.controls_apart import ControlsApart
 from napari_ds2net.gui._layers.drawing import shapes_over
 from napari_ds2net.gui._layers.preparation import freeze, prepare, thaw
+from napari_ds2net.gui._layers.redrawing import draw_without_removed
 from napari_ds2net.gui._layers.reviewable import Reviewable
 from napari_ds2net.gui._layers.source import (
     RESULT_OF,
@@ -284,7 +283,7 @@ class LayerAdapter:
         if QUEUED_FROM in layer.metadata and self.is_there(layer):
             results.remove_layers()
             self.viewer.layers.remove(layer)
-            _draw_without_them()
+            draw_without_removed()
 
     def show_some(self) -> None:
         """Show the topmost image where none is, as after the last one of a queue."""
@@ -393,12 +392,3 @@ def _show(layer: Layer, visible: bool) -> None:
     """Show or hide a layer; napari would draw everything anew even where nothing changes."""
     if layer.visible != visible:
         layer.visible = visible
-
-
-def _draw_without_them() -> None:
-    """Let the window draw itself before other layers take the place of those that were removed.
-
-    vispy frees the buffers of removed layers when it draws next; where new layers come first,
-    Mesa's software renderer crashes.
-    """
-    QApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
