@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import napari
@@ -31,13 +32,20 @@ def test_a_panel_that_was_closed_can_be_opened_again(qtbot: QtBot, viewer: Any) 
     session.forget_sessions()
 
 
-@pytest.mark.usefixtures("told")
-def test_closing_the_panel_in_mid_run_leaves_no_empty_layers(
-    qtbot: QtBot, viewer: Any, engine: ThreadEngine
-) -> None:
+@pytest.fixture
+def docked(viewer: Any, engine: ThreadEngine, told: object) -> Iterator[tuple[Any, Any]]:
+    """A dock with a panel of its own, and one image."""
     close_layers(viewer)
     dock, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
     viewer.add_image(disc(), name="frame")
+    yield dock, panel
+    session.forget_sessions()
+
+
+def test_closing_the_panel_in_mid_run_leaves_no_empty_layers(
+    qtbot: QtBot, viewer: Any, engine: ThreadEngine, docked: tuple[Any, Any]
+) -> None:
+    dock, panel = docked
     engine.gate.clear()
     click(qtbot, panel, "run_button")
     settle(qtbot, lambda: len(viewer.layers) == 1 + len(SUFFIXES))
@@ -48,16 +56,12 @@ def test_closing_the_panel_in_mid_run_leaves_no_empty_layers(
     segment(qtbot, panel)
     assert viewer.layers["frame mask"].data.any()
     viewer.window.remove_dock_widget("all")
-    session.forget_sessions()
 
 
-@pytest.mark.usefixtures("told")
 def test_closing_the_panel_while_layers_are_made_leaves_none(
-    qtbot: QtBot, viewer: Any, engine: ThreadEngine
+    qtbot: QtBot, viewer: Any, engine: ThreadEngine, docked: tuple[Any, Any]
 ) -> None:
-    close_layers(viewer)
-    dock, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
-    viewer.add_image(disc(), name="frame")
+    dock, panel = docked
     engine.gate.clear()
     click(qtbot, panel, "run_button")
     settle(qtbot, lambda: len(viewer.layers) == 3)
@@ -65,16 +69,12 @@ def test_closing_the_panel_while_layers_are_made_leaves_none(
     engine.gate.set()
     qtbot.wait(1)
     assert [each.name for each in viewer.layers] == ["frame"]
-    session.forget_sessions()
 
 
-@pytest.mark.usefixtures("told")
 def test_closing_the_panel_in_a_later_run_keeps_the_earlier_result(
-    qtbot: QtBot, viewer: Any, engine: ThreadEngine
+    qtbot: QtBot, viewer: Any, engine: ThreadEngine, docked: tuple[Any, Any]
 ) -> None:
-    close_layers(viewer)
-    dock, panel = viewer.window.add_plugin_dock_widget("napari-ds2net", "Segment with DS²Net")
-    viewer.add_image(disc(), name="frame")
+    dock, panel = docked
     segment(qtbot, panel)
     mask = viewer.layers["frame mask"].data.copy()
     assert mask.any()
@@ -86,7 +86,6 @@ def test_closing_the_panel_in_a_later_run_keeps_the_earlier_result(
     qtbot.wait(1)
     assert {each.name for each in viewer.layers} == {"frame", *(f"frame {s}" for s in SUFFIXES)}
     np.testing.assert_array_equal(viewer.layers["frame mask"].data, mask)
-    session.forget_sessions()
 
 
 @pytest.mark.usefixtures("window", "told")

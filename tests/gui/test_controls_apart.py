@@ -113,6 +113,20 @@ def look(widget: QWidget) -> tuple[object, ...]:
     return type(widget), widget.font().pointSize(), colour, size
 
 
+def test_an_insertion_that_fails_leaves_napari_as_it_was(
+    viewer: napari.Viewer, stack: QStackedWidget
+) -> None:
+    with pytest.raises(ValueError, match="no memory"), ControlsApart(viewer.layers):
+        with viewer.layers.selection.events.blocker_all():
+            viewer.add_image(disc(), name="other")
+        assert stack.count() == 2
+        raise ValueError("no memory")
+    assert stack.count() == 3
+    for place, name in enumerate(("disc", "other"), start=1):
+        viewer.layers.selection.active = viewer.layers[name]
+        assert stack.currentWidget() is stack.widget(place)
+
+
 def test_without_a_stack_controls_come_with_the_layer(
     viewer: napari.Viewer, stack: QStackedWidget, monkeypatch: pytest.MonkeyPatch
 ) -> None:

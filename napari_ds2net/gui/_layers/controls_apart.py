@@ -56,9 +56,11 @@ class ControlsApart:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Go on as napari does; what was inserted still waits for `make`."""
+        """Go on as napari does; what was inserted waits for `make`, except after an error."""
         self._inserted.disconnect(self._on_inserted)
         self._making.unblock()
+        if kind is not None:
+            self.make()
 
     def make(self) -> None:
         """Make the controls of what was inserted, if they have not been made."""

@@ -170,7 +170,7 @@ class Run:
             self._test_folds(source, rounds)
             chosen = choose([made.table for made in self._made], self._candidates)
             result = self._learner.mixed(chosen.share, mean_state(self._averages))
-            of_result = _Test(result, chosen.threshold, self._unseen())
+            of_result = _Test(result, chosen.threshold, self._division.hold_out)
             comparison = self._compared(of_result, rounds.stopped)
             if comparison is not None:
                 yield comparison
@@ -202,9 +202,7 @@ class Run:
                 return
 
     def _test_folds(self, source: Source, rounds: Rounds) -> None:
-        """Look at every fold with the mean of the whole rounds that left it out."""
-        if rounds.stopped and len(self._averages) == 1:
-            return
+        """Look at every fold with the mean of the rounds that left it out."""
         for fold in self._folds:
             unseen = left_out_by(self._learned, fold)
             if unseen:
@@ -215,12 +213,6 @@ class Run:
 
     def _shown(self, part: Part) -> Part:
         return Part(balanced(part.training, self._has_object), part.hold_out)
-
-    def _unseen(self) -> tuple[int, ...]:
-        """Return what the result itself can be tested on."""
-        if self._division.hold_out or self._made:
-            return self._division.hold_out
-        return self._learned[0].hold_out  # stopped in the first round
 
     def _in_turns(self) -> bool:
         """Tell whether the hold-out is too small to judge by, so that the rounds are tested too."""

@@ -45,7 +45,7 @@ class FineTuneSettings:
     folds_left_out
         Parts of the corrections, of five, that a round does not learn from, 1 or 2. With 2 there
         are ten short rounds instead of five, and each part is tested with the mean of the four that
-        left it out, which is closer to the mean of all: `polyp` forgot a fifth as much.
+        left it out, which is nearer to the mean of all that makes the result than one round is.
     batch_size
         Views per step.
     views
