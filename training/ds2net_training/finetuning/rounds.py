@@ -221,7 +221,7 @@ class Rounds:
         before, self.count = self.count, max(_FEWEST_ROUNDS, possible)
         return SteppedDown(
             reason=f"The time is enough for {self.count} of {before} rounds of learning; more "
-            "minutes would test on more images."
+            "minutes would make the test surer."
         )
 
     def _affordable(self, number: int) -> int:
