@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from napari_ds2net.errors import CheckpointError
-from napari_ds2net.network.card import ModelCard
+from napari_ds2net.network.card import ModelCard, TrainingData
 from napari_ds2net.network.checkpoint import load_network
 from napari_ds2net.network.header import read_header
 from napari_ds2net.network.interface import SegmentationNetwork
@@ -33,8 +33,10 @@ def average_networks(paths: Sequence[Path]) -> tuple[SegmentationNetwork, ModelC
     network
         In evaluation mode, float32, on the CPU.
     card
-        The first network's without its scores, which are not those of the mean. The recipe has
-        the names and the SHA-256 of all under ``average_of``.
+        The first network's without its scores, which are not those of the mean, and with the
+        training data of all. The recipe has the names and the SHA-256 of all under ``average_of``;
+        where they did not set the same images aside it does not say which, because there may be
+        none that the mean has not learned from.
 
     Raises
     ------
@@ -55,12 +57,30 @@ def average_networks(paths: Sequence[Path]) -> tuple[SegmentationNetwork, ModelC
     mean = networks[0]
     states = [network.state_dict() for network in networks]
     mean.load_state_dict({name: _mean([state[name] for state in states]) for name in states[0]})
+    cards = [others for _, others in headers]
+    recipe = {**card.recipe, "average_of": [_named(path) for path in paths]}
+    if not all(_set_aside(each) == _set_aside(card) for each in cards):
+        recipe.pop("data", None)
     return mean, dataclasses.replace(
         card,
         scores={},
-        recipe={**card.recipe, "average_of": [_named(path) for path in paths]},
+        training_data=_all_training_data(cards),
+        recipe=recipe,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _set_aside(card: ModelCard) -> tuple[object, ...]:
+    """Return what decides which images a training sets aside."""
+    return card.training_data, card.recipe.get("data"), card.recipe.get("seed")
+
+
+def _all_training_data(cards: Sequence[ModelCard]) -> tuple[TrainingData, ...]:
+    """Return every data set once, as the first network that learned from it has it."""
+    found: dict[str, TrainingData] = {}
+    for data in (data for card in cards for data in card.training_data):
+        found.setdefault(data.name, data)
+    return tuple(found.values())
 
 
 def _mean(values: Sequence[torch.Tensor]) -> torch.Tensor:

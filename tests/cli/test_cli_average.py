@@ -31,12 +31,14 @@ RECIPE = {
 }
 
 
-def make_network(path: Path, seed: int, config: NetworkConfig = SHAPE) -> Path:
+def make_network(
+    path: Path, seed: int, config: NetworkConfig = SHAPE, divided_by: int | None = None
+) -> Path:
     torch.manual_seed(seed)
     card = ModelCard(
         name="squares",
         input_size=(32, 32),
-        recipe=RECIPE,
+        recipe=RECIPE if divided_by is None else {**RECIPE, "seed": divided_by},
         scores={"epoch": seed},
         training_data=(TrainingData(name="squares", images=7, terms="ours"),),
     )
@@ -90,6 +92,18 @@ def test_networks_of_two_shapes_have_no_mean(run: Run, trained: list[Path], tmp_
     assert "wide.safetensors differs from 1.safetensors" in result.stderr
     alone = run("models", "average", wide, "--output", tmp_path / "m.safetensors")
     assert "two networks or more; found 1" in alone.stderr
+
+
+@pytest.mark.parametrize(("divided_by", "scored"), [(None, True), (5, False)])
+def test_a_mean_is_scored_only_on_images_that_no_part_of_it_learned_from(
+    run: Run, trained: list[Path], data: Path, tmp_path: Path, divided_by: int | None, scored: bool
+) -> None:
+    other = make_network(tmp_path / "other.safetensors", 3, divided_by=divided_by)
+    target = tmp_path / "mean.safetensors"
+    run("models", "average", trained[0], other, "--output", target)
+    result = run("evaluate", "-m", target, "--data", data, "--validation")
+    assert (result.exit_code == 0) is scored
+    assert ("has no recipe of a training" in result.stderr) is not scored
 
 
 def test_the_images_set_aside_give_the_scores_of_the_card(
