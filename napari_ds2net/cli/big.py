@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress, TaskID
 
-from napari_ds2net.cli.console import complain, in_words, note, progress, say
+from napari_ds2net.cli.console import complain, in_words, named_once, note, progress, say
 from napari_ds2net.cli.outputs import BIG_ENDING, Job, plan_jobs
 from napari_ds2net.core.export.formats import (
     ExportOptions,
@@ -130,7 +130,7 @@ def segment_big(images: Sequence[Path], output: Path, run: BigRun) -> int:
                 result = segment_one(job, opened, loaded, run, (display, task))
             except (DS2NetError, OSError) as error:
                 failed += 1
-                complain(f"{job.image}: {in_words(error)}", above=display)
+                complain(named_once(job.image, in_words(error)), above=display)
             else:
                 seconds = time.monotonic() - started
                 told = f"{_summary(result)}, {seconds:.0f} s, {result.path}"
@@ -248,7 +248,7 @@ def export_big(
                 done = _write(export, (display, task))
             except (DS2NetError, OSError) as error:
                 failed += 1
-                complain(f"{path}: {in_words(error)}", above=display)
+                complain(named_once(path, in_words(error)), above=display)
             else:
                 names = ", ".join(file.name for file in done.files[:-1])
                 say(f"{path}: wrote {names}", above=display)

@@ -6,6 +6,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec, TypeGuard
 
 import typer
@@ -63,6 +64,12 @@ def complain(text: str, kind: str = "Error", above: Progress | None = None) -> N
     """Print ``Error: text`` on standard error; `above` as for `say`."""
     said = Text(f"{kind}: ", style="bold red" if kind == "Error" else "bold yellow")
     _errors(above).print(said.append(printable(text), style="default not bold"), soft_wrap=True)
+
+
+def named_once(path: Path, reason: str) -> str:
+    """Return a sentence about a file, which it names once: many reasons begin with its name."""
+    named = f"{path.name} "
+    return f"{path}{' ' if reason.startswith(named) else ': '}{reason.removeprefix(named)}"
 
 
 def table(*headings: str) -> Table:

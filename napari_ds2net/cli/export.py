@@ -14,6 +14,7 @@ from napari_ds2net.cli.console import (
     complain,
     errors_in_words,
     in_words,
+    named_once,
     progress,
     say,
 )
@@ -217,7 +218,7 @@ def _export_labels(
                 done = write(subject, wanted, output, source_name=name)
             except (DS2NetError, OSError) as error:
                 failed += 1
-                complain(f"{job.image}: {in_words(error)}", above=display)
+                complain(named_once(job.image, in_words(error)), above=display)
             else:
                 names = ", ".join(path.name for path in _some(done.files))
                 say(f"{job.image}: wrote {names}", above=display)

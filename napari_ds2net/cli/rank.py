@@ -13,6 +13,7 @@ import typer
 from napari_ds2net.cli.console import (
     complain,
     errors_in_words,
+    named_once,
     printable,
     progress,
     say,
@@ -97,7 +98,7 @@ def _follow(
             if event.failure is not None:
                 failed[event.path] += 1
                 if failed[event.path] == 1:
-                    complain(f"{event.path}: {event.failure}", above=display)
+                    complain(named_once(event.path, event.failure), above=display)
             display.update(task, description=event.path.name, completed=event.done)
     for path, frames in failed.items():
         if frames > 1:

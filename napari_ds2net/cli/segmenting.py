@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
-from napari_ds2net.cli.console import complain, in_words, note, progress, say
+from napari_ds2net.cli.console import complain, in_words, named_once, note, progress, say
 from napari_ds2net.cli.gathering import Gathering, maps_of
 from napari_ds2net.cli.job_done import JobDone, Tally
 from napari_ds2net.cli.outputs import Job
@@ -207,7 +207,7 @@ def tell(done: JobDone, above: Progress | None = None) -> None:
     for text in done.notes:
         note(f"{image}: {text}", above=above)
     if done.failure is not None:
-        complain(f"{image}: {in_words(done.failure)}", above=above)
+        complain(named_once(image, in_words(done.failure)), above=above)
     elif done.record is not None and done.record.origin.found is not None:
         say(f"{image}: {describe(done.record.origin.found)}", above=above)
     if done.lost is not None:
