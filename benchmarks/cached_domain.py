@@ -110,7 +110,7 @@ def _features(
 
 def stages(network: SegmentationNetwork, maps: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """Return the network's stage logits of cached maps, each at its own size."""
-    return network.decode([*maps, network.encoder.coarsest_level()(maps[-1])]).logits
+    return network.decode(network.encoder.completed(maps)).logits
 
 
 @torch.inference_mode()

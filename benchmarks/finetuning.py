@@ -44,6 +44,7 @@ from ds2net_training.finetuning.keeping import judge
 from ds2net_training.finetuning.learner import Learner, State, mean_state
 from ds2net_training.finetuning.settings import FineTuneSettings, make_settings
 from ds2net_training.finetuning.sources import FreshViews, Source, examine
+from ds2net_training.finetuning.trained_part import trained_levels
 from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.core.device import choose_plan
 from napari_ds2net.steps import result_of
@@ -131,6 +132,7 @@ class Bench:
                 cache_views(
                     planes, network, maker, self.plan,
                     CacheLimits(settings.views, _NO_LIMIT, _NO_LIMIT),
+                    trained_levels(network, settings),
                 )
             )
         )  # fmt: skip

@@ -36,6 +36,8 @@ _NAMES = (
 )
 _POOL = 60
 """Images that corrections are picked from, beside those that are tested on."""
+_LEVELS_BEHIND = 2
+"""Coarsest levels of the encoder that are run behind cached features, whatever has changed."""
 
 
 def hospital_of(name: str) -> str:
@@ -108,7 +110,8 @@ class Hospital:
         """Tell whether more of the encoder has changed than what is run behind cached features."""
         if self.start is None:
             self.start = self.subject.network()
-        behind = {id(weight) for weight in network.encoder.coarsest_level().parameters()}
+        levels = network.encoder.coarse_levels(_LEVELS_BEHIND)
+        behind = {id(weight) for level in levels for weight in level.parameters()}
         ours, others = network.encoder.parameters(), self.start.encoder.parameters()
         return not all(
             id(a) in behind or torch.equal(a, b) for a, b in zip(ours, others, strict=True)
@@ -157,7 +160,8 @@ def _encode(
     planes: Sequence[NDArray[np.uint8]], network: SegmentationNetwork, maker: ViewMaker
 ) -> CachedViews:
     limits = CacheLimits(0, 1e12, 1e12)
-    return result_of(cache_views(planes, network, maker, choose_plan("cpu"), limits))
+    caching = cache_views(planes, network, maker, choose_plan("cpu"), limits, _LEVELS_BEHIND)
+    return result_of(caching)
 
 
 def _score(cache: CachedViews, network: SegmentationNetwork, at: int) -> float:

@@ -36,6 +36,7 @@ from ds2net_training.finetuning.division import balanced, empty_overlap, group_p
 from ds2net_training.finetuning.learner import Learner
 from ds2net_training.finetuning.settings import FineTuneSettings, Mode, make_settings
 from ds2net_training.finetuning.sources import CachedViews, examine
+from ds2net_training.finetuning.trained_part import trained_levels
 from ds2net_training.finetuning.views import ViewMaker
 from ds2net_training.semi.settings import SemiSettings
 from napari_ds2net.core.device import choose_plan
@@ -135,8 +136,9 @@ class Bench:
         limits = CacheLimits(max(views, 1), _NO_LIMIT, _NO_LIMIT)
         if views == 0:
             limits = CacheLimits(0, _NO_LIMIT, _NO_LIMIT)
-        plan = choose_plan("cpu")
-        return result_of(cache_views(planes, self.subject.network(), self.maker, plan, limits))
+        network, plan = self.subject.network(), choose_plan("cpu")
+        trained = trained_levels(network, make_settings("semi"))
+        return result_of(cache_views(planes, network, self.maker, plan, limits, trained))
 
 
 def _subset(views: CachedViews, kept: Sequence[int]) -> CachedViews:

@@ -172,9 +172,10 @@ def _optimizer(network: SegmentationNetwork, settings: Settings) -> torch.optim.
     """Return AdamW over the coarsest level and the decoder, without clipping of gradients."""
     rate = settings.schedule.learning_rate
     decoder = [p for n, p in network.named_parameters() if not n.startswith("encoder.")]
+    (coarsest,) = network.encoder.coarse_levels(1)
     groups = [
         {
-            "params": list(network.encoder.coarsest_level().parameters()),
+            "params": list(coarsest.parameters()),
             "lr": rate * settings.schedule.encoder_rate_factor,
         },
         {"params": decoder, "lr": rate},

@@ -39,8 +39,8 @@ def finetune(
     mode: Annotated[
         str,
         typer.Option(
-            help="quick trains the encoder's coarsest level, full every weight, semi what quick "
-            "does, from images without a mask as well."
+            help="quick trains the encoder's two coarsest levels, full every weight, semi the "
+            "coarsest, from images without a mask as well."
         ),
     ] = "quick",
     unlabelled: Annotated[

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import torch
@@ -80,14 +82,30 @@ class Encoder(nn.Module):
         """Return timm's names of the modules that end F1..F4."""
         return _feature_info(self.body).module_name()[-len(STRIDES) :]
 
-    def coarsest_level(self) -> nn.Sequential:
-        """Return what makes F4 of F3; empty where the body does not run its modules in a row.
+    def coarse_levels(self, count: int) -> tuple[nn.Sequential, ...]:
+        """Return what makes each of the coarsest levels of the one before it, from fine to coarse.
 
         The modules are the encoder's own, so training them trains the encoder.
+
+        Parameters
+        ----------
+        count
+            Levels, from 0 to 3; 1 is F4 alone.
+
+        Returns
+        -------
+        So many; none where the body does not run its modules in a row.
         """
-        before, last = self.level_names()[-2:]
-        modules = self._between(before, last)
-        return nn.Sequential(*modules)
+        names = self.level_names()[-count - 1 :]
+        levels = [self._between(before, last) for before, last in itertools.pairwise(names)]
+        return tuple(nn.Sequential(*modules) for modules in levels) if all(levels) else ()
+
+    def completed(self, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Return all levels of the finest ones, running what makes those that are missing."""
+        every = list(maps)
+        for level in self.coarse_levels(len(self.channels) - len(every)):
+            every.append(level(every[-1]))
+        return every
 
     def _between(self, before: str, last: str) -> list[nn.Module]:
         """Return the modules after one and up to another, of timm's two kinds of pyramid."""

@@ -178,7 +178,8 @@ def test_the_stem_is_a_level_and_the_last_one_can_be_made_of_the_one_before() ->
     encoder = Encoder("resnet10t", stem=True).eval()
     with torch.inference_mode():
         levels = encoder(torch.randn(1, 3, 64, 96))
-        assert torch.equal(encoder.coarsest_level()(levels[-2]), levels[-1])
+        (coarsest,) = encoder.coarse_levels(1)
+        assert torch.equal(coarsest(levels[-2]), levels[-1])
     assert [level.shape[2:] for level in levels] == [(16, 24), (16, 24), (8, 12), (4, 6), (2, 3)]
     assert tuple(level.shape[1] for level in levels) == encoder.channels
     assert len(encoder.level_names()) == 4

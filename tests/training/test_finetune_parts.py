@@ -28,7 +28,9 @@ from ds2net_training.finetuning.division import (
 from ds2net_training.finetuning.events import StepDone, SteppedDown, Validated
 from ds2net_training.finetuning.learner import LOSS, Learner, Teacher
 from ds2net_training.finetuning.rounds import Rounds
+from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import CachedViews, Examined, FreshViews, examine
+from ds2net_training.finetuning.trained_part import rate_groups, trained_levels
 from ds2net_training.finetuning.views import ViewMaker
 from ds2net_training.losses import deep_supervision_loss, make_target
 from ds2net_training.stage_logits import StageLogits
@@ -67,7 +69,7 @@ def _end(steps: Generator[object, None, R]) -> tuple[list[object], R]:
 
 def _cached(network: SegmentationNetwork, limits: CacheLimits = LIMITS) -> CachedViews:
     maker = ViewMaker(CARD, seed=0)
-    return _end(cache_views(_planes(), network, maker, choose_plan("cpu"), limits))[1]
+    return _end(cache_views(_planes(), network, maker, choose_plan("cpu"), limits, 2))[1]
 
 
 def test_a_step_on_cached_features_is_the_step_of_the_plain_network() -> None:
@@ -90,17 +92,33 @@ def test_a_step_on_cached_features_is_the_step_of_the_plain_network() -> None:
         if gradient is None or plain is None:
             assert gradient is plain is None
             continue
-        assert torch.allclose(gradient, plain, rtol=0.02, atol=2e-3 * float(plain.abs().max())), (
+        assert torch.allclose(gradient, plain, rtol=0.02, atol=5e-3 * float(plain.abs().max())), (
             name
         )
 
 
 @pytest.mark.parametrize("encoder", ["mobilenetv2_035", "pvt_v2_b0", "resnet18"])
-def test_the_coarsest_level_follows_from_the_one_before(encoder: str) -> None:
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_coarse_levels_follow_from_finer_ones(encoder: str, count: int) -> None:
     body = Encoder(encoder).eval()
     with torch.no_grad():
         levels = body(torch.rand(1, 3, 64, 96))
-        assert torch.equal(body.coarsest_level()(levels[2]), levels[3])
+        assert len(body.coarse_levels(count)) == count
+        made = body.completed(levels[: 4 - count])
+    assert len(made) == 4
+    assert all(torch.equal(ours, whole) for ours, whole in zip(made, levels, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "wanted", "levels"),
+    [("mobilenetv2_035", 2, 2), ("mobilenetv2_035", 1, 1), ("resnet18", 2, 1), ("resnet18", 0, 0)],
+)
+def test_of_a_large_encoder_one_level_learns(encoder: str, wanted: int, levels: int) -> None:
+    network = build_network(NetworkConfig(encoder=encoder, channels=16))
+    settings = FineTuneSettings(encoder_levels=wanted, learning_rate=0.5, level_decay=0.1)
+    assert trained_levels(network, settings) == levels
+    rates = [rate for _, rate in rate_groups(network, settings)]
+    assert rates == pytest.approx([0.5, 0.05][: max(levels, 1)])
 
 
 def test_views_differ_and_come_again() -> None:
@@ -117,7 +135,7 @@ def test_little_memory_gives_fewer_views_and_is_said() -> None:
     one = _cached(network, CacheLimits(views=0, most_bytes=1e9, seconds=1e9))
     each = sum(p.numel() * p.element_size() for p in (*one.features, one.mask, one.known))
     limits = CacheLimits(views=5, most_bytes=2.5 * each, seconds=1e9)
-    events, source = _end(cache_views(_planes(), network, maker, choose_plan("cpu"), limits))
+    events, source = _end(cache_views(_planes(), network, maker, choose_plan("cpu"), limits, 2))
     assert source.views == 2
     (told,) = [event for event in events if isinstance(event, SteppedDown)]
     assert "1 changed view of each image" in told.reason
@@ -323,7 +341,7 @@ def test_the_learner_heeds_what_the_overlap_of_empty_images_counts() -> None:
     for weight in (1.0, 0.0):
         network = _network()
         maker = ViewMaker(CARD, seed=0)
-        source = _end(cache_views(planes, network, maker, choose_plan("cpu"), LIMITS))[1]
+        source = _end(cache_views(planes, network, maker, choose_plan("cpu"), LIMITS, 2))[1]
         learner = Learner(network, SETTINGS)
         learner.empty_overlap = weight
         losses.append(learner.step(source, [0], 0.0))

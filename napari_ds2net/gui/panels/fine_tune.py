@@ -33,10 +33,10 @@ _MODES = (
     ("Semi: images not corrected, too", "semi"),
 )
 _MODE_TIPS = (
-    "Learns the encoder's coarsest level, on features that are computed once: half a minute.",
+    "Learns the encoder's coarsest levels, on features that are computed once: half a minute.",
     "Learns every weight, at low rates: minutes. For images unlike those it knows.",
     (
-        "Learns what quick does, and from images that are not corrected yet as well: open ones, "
+        "Learns the coarsest level, and from images that are not corrected yet as well: open ones, "
         "and those that wait in the folder. Their masks should not change when the image hardly "
         "does. Minutes; how long here is told before it learns."
     ),

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ds2net_training.finetuning.events import FeaturesCached, SteppedDown
-from ds2net_training.finetuning.sources import CachedViews, at_stride, levels_to_cache
+from ds2net_training.finetuning.sources import CachedViews, at_stride
 from ds2net_training.finetuning.views import ViewMaker, Views
 from napari_ds2net.core.device import ComputePlan
 from napari_ds2net.core.memory import free, is_out_of_memory
@@ -31,12 +31,14 @@ class CacheLimits(NamedTuple):
 class _Cacher:
     """Computes feature maps view by view, in smaller batches or fewer views where it has to."""
 
-    def __init__(self, network: SegmentationNetwork, maker: ViewMaker, plan: ComputePlan) -> None:
+    def __init__(
+        self, network: SegmentationNetwork, maker: ViewMaker, plan: ComputePlan, trained: int
+    ) -> None:
         self._network = network
         self._maker = maker
         self._device = torch.device(plan.device)
         self._size = max(1, plan.batch_size)
-        self._levels = levels_to_cache(network)
+        self._levels = len(network.encoder.channels) - len(network.encoder.coarse_levels(trained))
         self._parts: list[list[torch.Tensor]] = []
 
     def view(
@@ -100,6 +102,7 @@ def cache_views(
     maker: ViewMaker,
     plan: ComputePlan,
     limits: CacheLimits,
+    trained_levels: int,
 ) -> Generator[FeaturesCached | SteppedDown, None, CachedViews]:
     """Compute the feature maps of unchanged and changed views of all images.
 
@@ -117,6 +120,8 @@ def cache_views(
         Device and batch size.
     limits
         Number of views, memory and time.
+    trained_levels
+        The encoder's coarsest levels that will change, and so are left to be made in every step.
 
     Yields
     ------
@@ -131,7 +136,7 @@ def cache_views(
         There is not even room for one view.
     """
     began = time.monotonic()
-    cacher = _Cacher(network, maker, plan)
+    cacher = _Cacher(network, maker, plan, trained_levels)
     stores: list[list[torch.Tensor]] = []
     wanted = limits.views
     while len(stores) <= wanted:

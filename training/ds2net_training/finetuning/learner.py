@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import LOSS_STRIDE, Drawn, Source
+from ds2net_training.finetuning.trained_part import rate_groups
 from ds2net_training.losses import deep_supervision_loss, make_target
 from ds2net_training.semi.embedding import Said, listening
 from ds2net_training.settings import LossSettings
@@ -27,8 +28,6 @@ LOSS = LossSettings(boundary_window_px=_WINDOW, fused=1.0)
 """The structure loss on all stages and on their sum, at the stride of the finest maps."""
 _LARGEST_GRADIENT = 1.0
 _WARM_UP = 10
-_GATES = (".mask_in.", ".mask_out.", ".spatial.", ".mask.")
-_LATERALS = ("laterals.",)
 
 
 class Teacher:
@@ -129,7 +128,7 @@ class Learner:
         self._settings = settings
         self.batch_size = settings.batch_size
         network.requires_grad_(False)
-        groups = _rate_groups(network, settings)
+        groups = rate_groups(network, settings)
         self._weights: dict[str, nn.Parameter] = {
             name: weight for names, _ in groups for name, weight in names.items()
         }
@@ -252,51 +251,6 @@ def mean_state(states: Sequence[State]) -> State:
     (Wortsman et al., Model soups, ICML 2022.)
     """
     return {name: torch.stack([each[name] for each in states]).mean(dim=0) for name in states[0]}
-
-
-def _rate_groups(
-    network: SegmentationNetwork, settings: FineTuneSettings
-) -> list[tuple[dict[str, nn.Parameter], float]]:
-    """Return the trained weights by name with their rates.
-
-    The gates that make the detail and semantic masks stay: few weights, which corrections of an
-    object's outline do not teach what these review layers should show.
-    """
-    rate = settings.learning_rate
-    if not settings.trains_all:
-        level = _coarsest_level(network) if settings.quick_part == "coarsest level" else {}
-        return [(level or _decoder(network), rate)]
-    named = {n: w for n, w in network.named_parameters() if not any(g in n for g in _GATES)}
-    decoder = {name: w for name, w in named.items() if not name.startswith("encoder.")}
-    groups = [(decoder, rate)]
-    encoder = [(name, w) for name, w in named.items() if name.startswith("encoder.")]
-    last = max(1, len(encoder) - 1)
-    for place, (name, weight) in enumerate(encoder):
-        depth = settings.layer_decay ** (1 - place / last)
-        groups.append(({name: weight}, rate * settings.encoder_rate_factor * depth))
-    return groups
-
-
-def _coarsest_level(network: SegmentationNetwork) -> dict[str, nn.Parameter]:
-    """Return the weights of the encoder's coarsest level; none if it cannot be run by itself.
-
-    There it is decided what is an object and what is not, which is what differs between hospitals.
-    """
-    level = {id(weight) for weight in network.encoder.coarsest_level().parameters()}
-    return {name: w for name, w in network.named_parameters() if id(w) in level}
-
-
-def _decoder(network: SegmentationNetwork) -> dict[str, nn.Parameter]:
-    """Return the decoder's weights.
-
-    The lateral convolutions stay: they cost most of what the network knew of other images.
-    """
-    staying = (*_GATES, *_LATERALS, "encoder.")
-    return {
-        name: w
-        for name, w in network.named_parameters()
-        if not any(part in name for part in staying)
-    }
 
 
 def _copied(weights: dict[str, nn.Parameter]) -> State:

@@ -15,6 +15,7 @@ from ds2net_training.finetuning.events import FeaturesCached, FineTuneEvent, Ste
 from ds2net_training.finetuning.learner import Learner, Teacher
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import FreshViews, Source
+from ds2net_training.finetuning.trained_part import trained_levels
 from ds2net_training.finetuning.unlabelled import evenly
 from ds2net_training.finetuning.views import ViewMaker
 from napari_ds2net.core.device import ComputePlan
@@ -121,7 +122,9 @@ class Preparation:
         if self._settings.trains_all:
             return FreshViews(planes, self._maker, torch.device(self._plan.device))
         began = self._clock.passed
-        caching = Steps(cache_views(planes, self._learner.network, self._maker, self._plan, limits))
+        network = self._learner.network
+        trained = trained_levels(network, self._settings)
+        caching = Steps(cache_views(planes, network, self._maker, self._plan, limits, trained))
         for event in caching:
             if isinstance(event, SteppedDown) or self._clock.may_tell() or _is_last(event):
                 yield event

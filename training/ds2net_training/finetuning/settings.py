@@ -11,7 +11,6 @@ from ds2net_training.semi.settings import SemiSettings
 from napari_ds2net.errors import SettingsError
 
 Mode = Literal["quick", "full", "semi"]
-QuickPart = Literal["coarsest level", "decoder"]
 
 _MOST_DISTILLED = 24
 """Images that the starting network is remembered by."""
@@ -27,16 +26,19 @@ class FineTuneSettings:
     Attributes
     ----------
     mode
-        ``"quick"`` trains the encoder's coarsest level, from feature maps of the finer ones that
-        are computed once; ``"full"`` trains every weight; ``"semi"`` trains what quick does, or
+        ``"quick"`` trains the encoder's coarsest levels, from feature maps of the finer ones that
+        are computed once; ``"full"`` trains every weight; ``"semi"`` trains one such level, or
         every weight where images are perturbed, and learns from images without a mask as well.
-    quick_part
-        What ``"quick"`` trains: the encoder's ``"coarsest level"``, or the ``"decoder"`` behind an
-        encoder that stays as it is, which gained half as much.
+    encoder_levels
+        Coarsest levels of the encoder that learn where not every weight does, 0 to 3; of large
+        encoders one at most, see `trained_levels`. With 0 the decoder learns, behind an encoder
+        that stays as it is; that gained less than half as much.
+    level_decay
+        Rate of such a level as a part of the rate of the next coarser one.
     minutes
         Time for everything, scoring included; None takes half a minute for ``"quick"``, else three.
     learning_rate
-        AdamW's; of the coarsest level for ``"quick"``, of the decoder for ``"full"``.
+        AdamW's; of the coarsest level, or of the decoder for ``"full"``.
     encoder_rate_factor, layer_decay
         ``"full"``: the encoder's last layer learns at the factor times the decoder's rate, and its
         first layer at `layer_decay` times the rate of the last, on a geometric scale between.
@@ -81,9 +83,10 @@ class FineTuneSettings:
     """
 
     mode: Mode = "quick"
-    quick_part: QuickPart = "coarsest level"
+    encoder_levels: int = 2
+    level_decay: float = 0.5
     minutes: float | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.4e-3
     encoder_rate_factor: float = 0.1
     layer_decay: float = 0.1
     steps: int = 12
@@ -104,12 +107,8 @@ class FineTuneSettings:
         """Check the ranges."""
         if self.mode not in get_args(Mode):
             raise SettingsError(f"The mode is {self.mode!r}; expected one of {get_args(Mode)}.")
-        _require(
-            self.quick_part in get_args(QuickPart),
-            "part that quick trains",
-            repr(self.quick_part),
-            f"one of {get_args(QuickPart)}",
-        )
+        _require(0 <= self.encoder_levels <= 3, "encoder levels", self.encoder_levels, "0 to 3")
+        _require(0 < self.level_decay <= 1, "level decay", self.level_decay, "in (0, 1]")
         _require(self.minutes is None or self.minutes > 0, "time in minutes", self.minutes, "> 0")
         _require(self.learning_rate > 0, "learning rate", self.learning_rate, "> 0")
         _require(self.folds_left_out in (1, 2), "folds left out", self.folds_left_out, "1 or 2")
@@ -169,6 +168,7 @@ def make_settings(
             mode="semi",
             minutes=minutes,
             seed=seed,
+            encoder_levels=1,
             learning_rate=5e-4,
             steps=60,
             folds_left_out=1,

@@ -60,9 +60,8 @@ class CachedViews:
     Parameters
     ----------
     features
-        The encoder's maps of all views but the coarsest, each (images * views, C, h, w), view 0
-        being the image as it is; the coarsest as well where the encoder's last level cannot be
-        run by itself.
+        The encoder's finest maps of all views, each (images * views, C, h, w), view 0 being the
+        image as it is; the coarser ones are made of them.
     mask, known
         Of all views at a stride of 4.
     images
@@ -97,10 +96,8 @@ class CachedViews:
         return Drawn(maps, self.mask[chosen], self.known[chosen])
 
     def logits(self, network: SegmentationNetwork, inputs: list[torch.Tensor]) -> Logits:
-        """See `Source.logits`; of the encoder only the coarsest level is run."""
-        if len(inputs) < len(network.encoder.channels):
-            inputs = [*inputs, network.encoder.coarsest_level()(inputs[-1])]
-        return decoded(network, inputs)
+        """See `Source.logits`; of the encoder only the levels that are not cached are run."""
+        return decoded(network, network.encoder.completed(inputs))
 
 
 class FreshViews:
@@ -159,12 +156,6 @@ def decoded(network: SegmentationNetwork, features: list[torch.Tensor]) -> Logit
         else functional.interpolate(logit, size, mode="bilinear", align_corners=False)
         for logit in network.decode(features).logits
     )
-
-
-def levels_to_cache(network: SegmentationNetwork) -> int:
-    """Return the number of levels without the coarsest, where that can be made of the last one."""
-    levels = len(network.encoder.channels)
-    return levels - 1 if len(network.encoder.coarsest_level()) else levels
 
 
 def at_stride(plane: torch.Tensor) -> torch.Tensor:
