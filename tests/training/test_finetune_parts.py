@@ -378,3 +378,21 @@ def test_a_short_time_gives_fewer_rounds_of_fewer_steps() -> None:
     curve = [event for event in events if isinstance(event, Validated)]
     assert [event.step for event in curve] == [5, 10]
     assert len({event.dice_before for event in curve}) == 1
+
+
+def test_the_curve_has_no_point_just_before_its_last() -> None:
+    network = _network()
+    source = _cached(network)
+    settings = dataclasses.replace(SETTINGS, steps=12)
+    learner = Learner(network, settings)
+    rounds = Rounds(learner, settings, Clock(1e9), rounds=3, tested=3, should_stop=lambda: False)
+    parts = [Part((0, 1), (2,)), Part((1, 2), (0,)), Part((0,), (1, 2))]
+    curves = [
+        [event for event in rounds.learn(source, part, number) if isinstance(event, Validated)]
+        for number, part in enumerate(parts, start=1)
+    ]
+    assert [[event.step for event in curve] for curve in curves] == [[5, 12]] * 3
+    learner.restart(0)
+    for part, curve in zip(parts, curves, strict=True):
+        start = dice_of(examine(source, network, part.hold_out)).mean()
+        assert [event.dice_before for event in curve] == pytest.approx([start] * 2)

@@ -75,6 +75,7 @@ class Rounds:
         self._tested = tested
         self._should_stop = should_stop
         self._step_seconds = 0.0
+        self._before: dict[int, float] = {}
         every = settings.semi.every if settings.mode == "semi" else 1
         self._timed_steps = every * math.ceil(_TIMED_STEPS / every)
 
@@ -138,7 +139,7 @@ class Rounds:
             Of the training.
         """
         self._learner.restart(number)
-        before = self._dice(source, part.hold_out)
+        before = self._dice_before(source, part.hold_out)
         began = self._clock.passed
         steps, step = self._settings.steps, 0
         while step < steps and not self.stopped:
@@ -155,8 +156,7 @@ class Rounds:
                 steps = self._affordable(number)
             if self._clock.may_tell() or step in (1, steps):
                 yield self._told(number, step, steps, loss)
-            every = max(_STEPS_BETWEEN_POINTS, steps // _CURVE_POINTS)
-            if part.hold_out and (step == steps or step % every == 0):
+            if part.hold_out and _is_point(step, steps):
                 dice = self._learner.examined_with(
                     self._learner.average, lambda: self._dice(source, part.hold_out)
                 )
@@ -172,6 +172,13 @@ class Rounds:
             self._learner.load(self._learner.mixed(share, learned))
             said[share] = examine(source, self._learner.network, members)
         return np.stack([dice_of(said[each.share], each.threshold) for each in among])
+
+    def _dice_before(self, source: Source, members: Sequence[int]) -> float:
+        """Return mean Dice of the network at the start; every image is looked at once."""
+        for at in members:
+            if at not in self._before:
+                self._before[at] = self._dice(source, [at])
+        return float(np.mean([self._before[at] for at in members])) if members else float("nan")
 
     def _dice(self, source: Source, members: Sequence[int]) -> float:
         if not members:
@@ -235,3 +242,9 @@ class Rounds:
     def _test_seconds(self) -> float:
         """Estimate how long the test at the end takes."""
         return _OVERHEAD_SECONDS + _TEST_IN_STEPS * self._step_seconds * self._tested
+
+
+def _is_point(step: int, steps: int) -> bool:
+    """Tell whether the curve gets a point: the last step, and some before that are not near it."""
+    every = max(_STEPS_BETWEEN_POINTS, steps // _CURVE_POINTS)
+    return step == steps or (step % every == 0 and steps - step >= every)
