@@ -19,7 +19,7 @@ from napari_ds2net.errors import DS2NetError, EngineError
 
 T = TypeVar("T")
 
-CANCEL_WITHIN_S = 0.8
+CANCEL_WITHIN_S = 0.5
 """After that time a run counts as cancelled even if its step has not come back."""
 STEP_MAY_TAKE_S = 3.0
 """A cancelled step that goes on for so long after that costs the worker its life."""
