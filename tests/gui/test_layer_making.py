@@ -84,6 +84,31 @@ def test_the_memory_of_a_closed_image_is_free(
     assert mask() is None
 
 
+def test_a_cancelled_run_lets_python_search_nothing_until_its_image_is_closed(
+    viewer: napari.Viewer,
+    panel: SegmentWidget,
+    qtbot: QtBot,
+    engine: ThreadEngine,
+    searching: None,
+) -> None:
+    image = weakref.ref(viewer.add_image(disc(), name="disc"))
+    engine.gate.clear()
+    click(qtbot, panel, "run_button")
+    settle(qtbot, lambda: len(viewer.layers) == 1 + len(SUFFIXES))
+    mask = weakref.ref(viewer.layers["disc mask"])
+    click(qtbot, panel, "cancel_button")
+    engine.gate.set()
+    settle(qtbot, lambda: not panel.controller.is_running)
+    assert [layer.name for layer in viewer.layers] == ["disc"]
+    assert gc.get_freeze_count() > 0
+    close_layers(viewer)
+    assert gc.get_freeze_count() == 0
+    viewer.add_image(disc(), name="another")
+    gc.collect()
+    assert image() is None
+    assert mask() is None
+
+
 def test_a_mask_that_became_another_before_its_layer_came_is_shown(
     viewer: napari.Viewer, panel: SegmentWidget
 ) -> None:

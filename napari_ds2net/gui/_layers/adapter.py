@@ -184,8 +184,9 @@ class LayerAdapter:
         napari makes a layer's picture and its controls when it is inserted; either has a step of
         its own. So has what is drawn around a layer, half of a mask's time, when the scene is put
         together; it is done but once for all maps. napari then looks for garbage, of which an
-        insertion leaves none.
+        insertion leaves none; nor is there any to begin with, where it has looked after a removal.
         """
+        freeze()
         for group in ((MASK,), MAPS):
             names = [name for name in results.missing() if name in group]
             if not names:
@@ -363,9 +364,10 @@ class LayerAdapter:
             self.images_changed.emit()
 
     def _on_layers_removed(self, event: Any) -> None:
-        thaw()
-        self.layer_removed.emit()
         layer = event.value
+        if not is_result(layer):  # its array is kept, as its image's results, until the image goes
+            thaw()
+        self.layer_removed.emit()
         if isinstance(layer, Image) and not is_result(layer):
             self._results.pop(id(layer), None)
             self.images_changed.emit()
