@@ -84,6 +84,21 @@ def test_the_memory_of_a_closed_image_is_free(
     assert mask() is None
 
 
+def test_the_memory_of_results_that_are_closed_after_their_image_is_free(
+    viewer: napari.Viewer, panel: SegmentWidget, qtbot: QtBot, searching: None
+) -> None:
+    viewer.add_image(disc(), name="disc")
+    segment(qtbot, panel)
+    mask = weakref.ref(viewer.layers["disc mask"])
+    viewer.layers.remove(viewer.layers["disc"])
+    gc.freeze()
+    close_layers(viewer)
+    assert gc.get_freeze_count() == 0
+    viewer.add_image(disc(), name="another")
+    gc.collect()
+    assert mask() is None
+
+
 def test_a_cancelled_run_lets_python_search_nothing_until_its_image_is_closed(
     viewer: napari.Viewer,
     panel: SegmentWidget,

@@ -25,6 +25,7 @@ from napari_ds2net.gui._layers.source import (
     Region,
     RegionKind,
     is_result,
+    is_result_of,
 )
 from napari_ds2net.gui._layers.target import MASK, ResultLayers
 from napari_ds2net.gui.results import MAPS, Frame
@@ -365,7 +366,7 @@ class LayerAdapter:
 
     def _on_layers_removed(self, event: Any) -> None:
         layer = event.value
-        if not is_result(layer):  # its array is kept, as its image's results, until the image goes
+        if not is_result_of(layer, self.images()):  # these keep its array until they go themselves
             thaw()
         self.layer_removed.emit()
         if isinstance(layer, Image) and not is_result(layer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -281,6 +282,11 @@ def channel_axes(layer: Image) -> list[tuple[int, str, int]]:
 def is_result(layer: Layer) -> bool:
     """Tell whether a layer is one that this plugin made."""
     return RESULT_OF in layer.metadata
+
+
+def is_result_of(layer: Layer, images: Sequence[Layer]) -> bool:
+    """Tell whether a layer was made of one of some images, by their names as they are now."""
+    return layer.metadata.get(RESULT_OF) in {image.name for image in images}
 
 
 RESULT_OF = "ds2net_result_of"
