@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from ds2net_training.finetuning.caching import CacheLimits, cache_views
 from ds2net_training.finetuning.choice import Candidate, candidates, choose, dice_of
-from ds2net_training.finetuning.clock import Clock
 from ds2net_training.finetuning.division import (
     Division,
-    Part,
     balanced,
     divide_folder,
     empty_overlap,
@@ -25,9 +23,8 @@ from ds2net_training.finetuning.division import (
     left_out_by,
     make_folds,
 )
-from ds2net_training.finetuning.events import StepDone, SteppedDown, Validated
+from ds2net_training.finetuning.events import SteppedDown
 from ds2net_training.finetuning.learner import LOSS, Learner, Teacher
-from ds2net_training.finetuning.rounds import Rounds
 from ds2net_training.finetuning.settings import FineTuneSettings
 from ds2net_training.finetuning.sources import CachedViews, Examined, FreshViews, examine
 from ds2net_training.finetuning.trained_part import rate_groups, trained_levels
@@ -361,38 +358,3 @@ def test_a_folder_of_one_sequence_can_not_be_tested() -> None:
     division = divide_folder([picture] * 6, names, names, frozenset(), SETTINGS)
     assert division.folds == ()
     assert "look alike" in division.advice
-
-
-def test_a_short_time_gives_fewer_rounds_of_fewer_steps() -> None:
-    network = _network()
-    source = _cached(network)
-    settings = dataclasses.replace(SETTINGS, steps=1000)
-    learner = Learner(network, settings)
-    rounds = Rounds(learner, settings, Clock(0.0), rounds=5, tested=3, should_stop=lambda: False)
-    events = list(rounds.learn(source, Part((0, 1), (2,)), 1))
-    (told,) = [event for event in events if isinstance(event, SteppedDown)]
-    assert "2 of 5 rounds" in told.reason
-    assert rounds.count == 2
-    steps = [event for event in events if isinstance(event, StepDone)]
-    assert steps[-1].step == steps[-1].steps < 20
-    curve = [event for event in events if isinstance(event, Validated)]
-    assert [event.step for event in curve] == [5, 10]
-    assert len({event.dice_before for event in curve}) == 1
-
-
-def test_the_curve_has_no_point_just_before_its_last() -> None:
-    network = _network()
-    source = _cached(network)
-    settings = dataclasses.replace(SETTINGS, steps=12)
-    learner = Learner(network, settings)
-    rounds = Rounds(learner, settings, Clock(1e9), rounds=3, tested=3, should_stop=lambda: False)
-    parts = [Part((0, 1), (2,)), Part((1, 2), (0,)), Part((0,), (1, 2))]
-    curves = [
-        [event for event in rounds.learn(source, part, number) if isinstance(event, Validated)]
-        for number, part in enumerate(parts, start=1)
-    ]
-    assert [[event.step for event in curve] for curve in curves] == [[5, 12]] * 3
-    learner.restart(0)
-    for part, curve in zip(parts, curves, strict=True):
-        start = dice_of(examine(source, network, part.hold_out)).mean()
-        assert [event.dice_before for event in curve] == pytest.approx([start] * 2)

@@ -71,10 +71,13 @@ class Rounds:
         self._learner = learner
         self._settings = settings
         self._clock = clock
-        self.count = rounds
+        self.count = self._wanted = rounds
         self._tested = tested
         self._should_stop = should_stop
-        self._step_seconds = 0.0
+        self._step_seconds = (
+            0.0  # the mean of all rounds: a busy moment is no reason to leave any out
+        )
+        self._spent, self._steps = 0.0, 0
         self._before: dict[int, float] = {}
         every = settings.semi.every if settings.mode == "semi" else 1
         self._timed_steps = every * math.ceil(_TIMED_STEPS / every)
@@ -104,7 +107,7 @@ class Rounds:
         self._step_seconds = (self._clock.passed - began) / (done - every)
         self._learner.restart(1)
         wanted = self.count
-        fewer = self._fewer_rounds(1)
+        fewer = self._fewer_rounds(1, 0)
         yield self._estimated(wanted, unlabelled)
         if fewer is not None:
             yield fewer
@@ -149,8 +152,9 @@ class Rounds:
                 continue
             step += 1
             if step == self._timed_steps:
-                self._step_seconds = (self._clock.passed - began) / step
-                fewer = self._fewer_rounds(number)
+                seconds = self._clock.passed - began
+                self._step_seconds = (self._spent + seconds) / (self._steps + step)
+                fewer = self._fewer_rounds(number, step)
                 if fewer is not None:
                     yield fewer
                 steps = self._affordable(number)
@@ -162,6 +166,8 @@ class Rounds:
                 )
                 yield Validated(round=number, step=step, dice=dice, dice_before=before)
             self.stopped = self._should_stop()
+        self._spent += self._clock.passed - began
+        self._steps += step
 
     def table(
         self, source: Source, members: Sequence[int], among: Sequence[Candidate], learned: State
@@ -218,16 +224,21 @@ class Rounds:
             seconds_left=left + self._test_seconds(),
         )
 
-    def _fewer_rounds(self, number: int) -> SteppedDown | None:
-        """Leave rounds of cross-validation out where each training would be too short."""
-        if number > 1 or self.count <= _FEWEST_ROUNDS:
-            return None
-        possible = int(self._steps_left() / min(_FEWEST_STEPS, self._settings.steps))
+    def _fewer_rounds(self, number: int, done: int) -> SteppedDown | None:
+        """Leave rounds of cross-validation out where each training from `number` on is too short.
+
+        It is asked in every round, `done` steps after its start, because a computer may have more
+        to do in a later one.
+        """
+        fewest = min(_FEWEST_STEPS, self._settings.steps)
+        possible = max(
+            _FEWEST_ROUNDS, number, number - 1 + int((self._steps_left() + done) / fewest)
+        )
         if possible >= self.count:
             return None
-        before, self.count = self.count, max(_FEWEST_ROUNDS, possible)
+        self.count = possible
         return SteppedDown(
-            reason=f"The time is enough for {self.count} of {before} rounds of learning; more "
+            reason=f"The time is enough for {possible} of {self._wanted} rounds of learning; more "
             "minutes would make the test surer."
         )
 
