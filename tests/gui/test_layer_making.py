@@ -69,6 +69,14 @@ def test_an_image_that_is_closed_gets_no_more_layers(
     assert not list(viewer.layers)
 
 
+def check_free(viewer: napari.Viewer, *layers: weakref.ref[Any]) -> None:
+    """Check that nothing keeps closed layers, once napari shows another image."""
+    assert gc.get_freeze_count() == 0
+    viewer.add_image(disc(), name="another")
+    gc.collect()
+    assert [layer() for layer in layers] == [None] * len(layers)
+
+
 def test_the_memory_of_a_closed_image_is_free(
     viewer: napari.Viewer, panel: SegmentWidget, qtbot: QtBot, searching: None
 ) -> None:
@@ -77,11 +85,7 @@ def test_the_memory_of_a_closed_image_is_free(
     mask = weakref.ref(viewer.layers["disc mask"])
     assert gc.get_freeze_count() > 0
     close_layers(viewer)
-    assert gc.get_freeze_count() == 0
-    viewer.add_image(disc(), name="another")
-    gc.collect()
-    assert image() is None
-    assert mask() is None
+    check_free(viewer, image, mask)
 
 
 def test_the_memory_of_results_that_are_closed_after_their_image_is_free(
@@ -93,10 +97,7 @@ def test_the_memory_of_results_that_are_closed_after_their_image_is_free(
     viewer.layers.remove(viewer.layers["disc"])
     gc.freeze()
     close_layers(viewer)
-    assert gc.get_freeze_count() == 0
-    viewer.add_image(disc(), name="another")
-    gc.collect()
-    assert mask() is None
+    check_free(viewer, mask)
 
 
 def test_a_cancelled_run_lets_python_search_nothing_until_its_image_is_closed(
@@ -117,11 +118,7 @@ def test_a_cancelled_run_lets_python_search_nothing_until_its_image_is_closed(
     assert [layer.name for layer in viewer.layers] == ["disc"]
     assert gc.get_freeze_count() > 0
     close_layers(viewer)
-    assert gc.get_freeze_count() == 0
-    viewer.add_image(disc(), name="another")
-    gc.collect()
-    assert image() is None
-    assert mask() is None
+    check_free(viewer, image, mask)
 
 
 def test_a_mask_that_became_another_before_its_layer_came_is_shown(
